@@ -1,0 +1,180 @@
+"""X-ray events sorted by pixel, and the loops that sum them.
+
+Glossary
+--------
+P : number of pixels, row by row (flat index ``y * nx + x``).
+E : number of energy channels.
+N : number of stored entries.
+
+A map of 512 x 512 pixels and 4,096 channels is 2 GB as a dense cube of uint16, but its 31 million
+X-rays are 62 MB as a list of channels. Nothing in edsnb ever builds the cube.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from edsnb.errors import InputError
+
+Array = NDArray[Any]
+
+
+def frozen(array: Array) -> Array:
+    """Return `array` as a read-only view, so that a frozen record really is one."""
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+def smallest_unsigned(largest: int) -> np.dtype[Any]:
+    """Return the smallest unsigned integer type that holds `largest`."""
+    return np.min_scalar_type(max(int(largest), 0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Events:
+    """X-ray events in compressed sparse row order: one row a pixel.
+
+    The entries of pixel p are ``channel[indptr[p]:indptr[p + 1]]``. A channel may stand more than
+    once in a pixel; the sum counts.
+    """
+
+    indptr: Array
+    """(P + 1,) int64, where each pixel's entries start."""
+    channel: Array
+    """(N,) uint16 or uint32, the energy channel of each entry."""
+    count: Array | None
+    """(N,) X-rays of each entry (unsigned, or float for data that is not whole counts);
+    None where every entry is one X-ray."""
+    channels: int
+    """E, the number of energy channels."""
+
+    def __post_init__(self) -> None:
+        """Check that the arrays belong together, and freeze them."""
+        if self.indptr.ndim != 1 or len(self.indptr) < 1 or int(self.indptr[-1]) != len(self.channel):
+            raise InputError(
+                f"events: indptr must end at the number of entries ({len(self.channel)}); "
+                f"found shape {self.indptr.shape}. Build Events with Events.from_dense or edsnb.open."
+            )
+        if self.count is not None and self.count.shape != self.channel.shape:
+            raise InputError(
+                f"events: count has shape {self.count.shape}, channel has {self.channel.shape}; they must match."
+            )
+        object.__setattr__(self, "indptr", frozen(self.indptr.astype(np.int64, copy=False)))
+        object.__setattr__(self, "channel", frozen(self.channel))
+        if self.count is not None:
+            object.__setattr__(self, "count", frozen(self.count))
+
+    @property
+    def pixels(self) -> int:
+        """P, the number of pixels."""
+        return len(self.indptr) - 1
+
+    def total(self) -> float:
+        """Return the number of X-rays of all pixels and channels."""
+        return float(len(self.channel) if self.count is None else self.count.sum(dtype=np.float64))
+
+    @classmethod
+    def from_dense(cls, cube: Array) -> Events:
+        """Make events from a dense array of counts (P, E); whole numbers are stored as such."""
+        cube = np.asarray(cube)
+        rows, columns = np.nonzero(cube)
+        values = cube[rows, columns]
+        if not np.isfinite(values).all():
+            raise InputError("the spectrum image holds NaN or infinite counts; mask or repair them before opening it.")
+        if values.size and values.min() < 0:
+            raise InputError(
+                f"the spectrum image holds negative counts (lowest {values.min():g}); EDS counts cannot be negative. "
+                "Open the raw data, before any background subtraction."
+            )
+        if np.array_equal(values, np.rint(values)):
+            values = values.astype(smallest_unsigned(int(values.max(initial=0))))
+        indptr = np.zeros(cube.shape[0] + 1, np.int64)
+        np.cumsum(np.bincount(rows, minlength=cube.shape[0]), out=indptr[1:])
+        return cls(indptr, columns.astype(smallest_unsigned(max(cube.shape[1] - 1, 65535))), values, cube.shape[1])
+
+    def to_dense(self, pixels: slice = slice(None)) -> Array:
+        """Return the counts of `pixels` as a dense array (P', E): for small maps, exports and tests."""
+        start, stop, _ = pixels.indices(self.pixels)
+        low, high = self.indptr[start], self.indptr[stop]
+        rows = np.repeat(np.arange(stop - start), np.diff(self.indptr[start : stop + 1]))
+        count = None if self.count is None else self.count[low:high]
+        whole = count is None or np.issubdtype(count.dtype, np.integer)
+        flat = np.bincount(rows * self.channels + self.channel[low:high], count, (stop - start) * self.channels)
+        return flat.reshape(stop - start, self.channels).astype(np.uint32 if whole else np.float64)
+
+
+def sum_regions(events: Events, indptr: Array, pixels: Array) -> Array:
+    """Sum the spectra of the pixels of each region.
+
+    Parameters
+    ----------
+    events
+        X-rays of P pixels and E channels.
+    indptr, pixels
+        Regions in compressed form: region r holds ``pixels[indptr[r]:indptr[r + 1]]``, flat indices.
+
+    Returns
+    -------
+    (n, E) uint32 for whole counts (uint64 where a sum could pass 2**32), else float64.
+    """
+    ones, whole = _count_of(events)
+    dtype: np.dtype[Any] = np.dtype(np.float64)
+    if whole:
+        dtype = np.dtype(np.uint32 if events.total() < 2**32 else np.uint64)
+    out = np.zeros((len(indptr) - 1, events.channels), dtype)
+    _sum_regions(events.indptr, events.channel, ones, events.count is None, indptr, pixels, out)
+    return out
+
+
+def sum_channels(events: Events, weights: Array) -> Array:
+    """Return, for every pixel, the sum of ``weights[channel]`` over its X-rays.
+
+    Parameters
+    ----------
+    weights
+        (E, m) or (E,): one column a map. A column of ones inside an energy window and zeros
+        outside gives the counts in that window.
+
+    Returns
+    -------
+    (P, m) or (P,) float64.
+    """
+    table = np.ascontiguousarray(np.asarray(weights, np.float64).reshape(events.channels, -1))
+    ones, _ = _count_of(events)
+    out = np.zeros((events.pixels, table.shape[1]))
+    _sum_channels(events.indptr, events.channel, ones, events.count is None, table, out)
+    return out[:, 0] if np.ndim(weights) == 1 else out
+
+
+def _count_of(events: Events) -> tuple[Array, bool]:
+    """Return the counts (a dummy of one where all are 1) and whether they are whole numbers."""
+    if events.count is None:
+        return np.ones(1, np.uint8), True
+    return events.count, bool(np.issubdtype(events.count.dtype, np.integer))
+
+
+@numba.njit(cache=True, nogil=True)
+def _sum_regions(indptr, channel, count, ones, region_indptr, pixels, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    for r in range(len(region_indptr) - 1):
+        row = out[r]
+        for i in range(region_indptr[r], region_indptr[r + 1]):
+            p = pixels[i]
+            for j in range(indptr[p], indptr[p + 1]):
+                row[channel[j]] += 1 if ones else count[j]
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _sum_channels(indptr, channel, count, ones, table, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    columns = table.shape[1]
+    for p in numba.prange(len(indptr) - 1):
+        for j in range(indptr[p], indptr[p + 1]):
+            c = channel[j]
+            value = 1.0 if ones else float(count[j])
+            for m in range(columns):
+                out[p, m] += value * table[c, m]
