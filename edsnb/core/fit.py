@@ -21,6 +21,7 @@ class Status(IntEnum):
     EMPTY = 2
     SINGULAR = 3
     FAILED = 4
+    NOTHING_FOUND = 5
 
     @property
     def sentence(self) -> str:
@@ -34,6 +35,7 @@ _SENTENCES = {
     Status.EMPTY: "no X-rays in the fitted energy range",
     Status.SINGULAR: "these lines cannot be told apart in this spectrum",
     Status.FAILED: "the fit failed",
+    Status.NOTHING_FOUND: "fitted, but none of the quantified lines was found",
 }
 
 
