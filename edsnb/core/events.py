@@ -169,10 +169,10 @@ def _sum_regions(indptr, channel, count, ones, region_indptr, pixels, out):  # t
                 row[channel[j]] += 1 if ones else count[j]
 
 
-@numba.njit(cache=True, nogil=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def _sum_channels(indptr, channel, count, ones, table, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     columns = table.shape[1]
-    for p in numba.prange(len(indptr) - 1):
+    for p in range(len(indptr) - 1):
         for j in range(indptr[p], indptr[p + 1]):
             c = channel[j]
             value = 1.0 if ones else float(count[j])

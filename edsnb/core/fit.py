@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
 
+from edsnb.core.calibrate import Calibration, calibrate
 from edsnb.core.events import Array, frozen
-from edsnb.core.lines import LineFamily, parse_line
+from edsnb.core.lines import LineFamily, LineTable, families_in, parse_line, xraylib_family
+from edsnb.core.model import ModelSpec, design
+from edsnb.core.peaks import NOMINAL_FWHM_EV, Response
 from edsnb.core.regions import Spectra
+from edsnb.core.solve import Progress, solve
 from edsnb.errors import ElementError
 
 
@@ -110,3 +115,124 @@ class FitResult:
     def _coefficients(self, index: int | slice | Array) -> Array:
         """Return intensities and background coefficients side by side."""
         return np.concatenate([self.intensities[index], self.background[index]], axis=-1)
+
+
+def fit(
+    spectra: Spectra,
+    elements: Iterable[str] | None = None,
+    *,
+    energy: tuple[float, float] | None = None,
+    background: str = "physical",
+    order: int = 6,
+    calibration: bool | Calibration = True,
+    table: LineTable = xraylib_family,
+    weighted: bool = True,
+    progress: Progress | None = None,
+) -> FitResult:
+    """Fit every spectrum with the line families of `elements` and a background.
+
+    Parameters
+    ----------
+    spectra
+        From `edsnb.chip`, or a file's stored spectra.
+    elements
+        Symbols to fit, those for deconvolution among them. None: those selected in the vendor's software.
+    energy
+        Fitted range in keV. None: 0.2 to 20 keV, but above the noise peak and below the beam energy.
+    background
+        ``physical`` (default), ``polynomial`` or ``none``; see `edsnb.core.model`.
+    order
+        Order of the polynomial background.
+    calibration
+        True: calibrate offset, gain, width and tail on the sum of all spectra. False: use the file's values.
+        A Calibration: use that one.
+    table
+        Source of line energies and weights.
+    weighted
+        Poisson maximum likelihood; False for unweighted least squares.
+    progress
+        Told (done, total); returning False raises CancelledError.
+
+    Returns
+    -------
+    FitResult, with the covariance of the intensities of each spectrum.
+
+    Raises
+    ------
+    ElementError
+        No element given or known; an unknown one; one without a line in the range.
+    InputError
+        The energy range or the background cannot be used.
+    """
+    spec = model_spec(spectra, elements, energy=energy, background=background, order=order, table=table)
+    total = spectra.counts.sum(axis=0, dtype=np.float64)
+    if calibration is True:
+        found = calibrate(total, spectra.energy, spec, fwhm_mn_ev=spectra.acquisition.resolution_ev)
+    elif calibration is False:
+        found = Calibration(Response(spectra.energy, spectra.acquisition.resolution_ev or NOMINAL_FWHM_EV))
+    else:
+        found = calibration
+    model = design(spec, found.response)
+    families = len(spec.families)
+    counts = spectra.counts[:, spec.channels]
+    filled = np.flatnonzero(counts.sum(axis=1) > 0)
+    solution = solve(
+        counts[filled], model.columns, model.nonnegative, poisson=weighted, keep=families, progress=progress
+    )
+    status = np.full(len(spectra), Status.EMPTY, np.uint8)
+    status[filled] = np.where(solution.settled, Status.OK, Status.NOT_CONVERGED)
+    variance = np.einsum("nii->ni", solution.covariance)[:, :families]
+    status[filled[~np.isfinite(variance).all(axis=1)]] = Status.SINGULAR
+
+    def spread(values: Array) -> Array:
+        out = np.full((len(spectra), *values.shape[1:]), np.nan)
+        out[filled] = values
+        return out
+
+    return FitResult(
+        spectra=spectra,
+        families=spec.families,
+        intensities=spread(solution.coefficients[:, :families]),
+        covariance=spread(solution.covariance[:, :families, :families]),
+        chi2=spread(solution.chi2),
+        status=status,
+        alpha_fractions=model.alpha_fractions,
+        channels=spec.channels,
+        columns=model.columns,
+        background=spread(solution.coefficients[:, families:]),
+        deviance=spread(solution.deviance),
+        settings={
+            "energy_kev": [float(e) for e in _range_of(spec.channels, spectra)],
+            "background": background if background != "polynomial" else f"polynomial of order {order}",
+            "weights": "Poisson, from the model" if weighted else "none",
+            "table": spec.families[0].table,
+            "calibration": found.to_dict(),
+        },
+    )
+
+
+def model_spec(
+    spectra: Spectra,
+    elements: Iterable[str] | None = None,
+    *,
+    energy: tuple[float, float] | None = None,
+    background: str = "physical",
+    order: int = 6,
+    table: LineTable = xraylib_family,
+) -> ModelSpec:
+    """Return what `fit` fits: the families of the elements that have a line in the range, and the background."""
+    symbols = list(elements) if elements is not None else [e.symbol for e in spectra.elements]
+    if not symbols:
+        raise ElementError("no elements to fit: the file has none selected. Name them, such as elements=['Sr', 'Ti'].")
+    beam = spectra.acquisition.beam_kev
+    if energy is None:
+        energy = (max(0.2, spectra.floor_kev), min(20.0, spectra.energy.range_kev[1], beam or 20.0))
+    channels = spectra.energy.channels(*energy)
+    inside = _range_of(channels, spectra)
+    return ModelSpec(families_in(symbols, inside, beam_kev=beam, table=table), channels, beam, background, order)
+
+
+def _range_of(channels: slice, spectra: Spectra) -> tuple[float, float]:
+    """Return the energies of the first and last channel that is fitted."""
+    axis = spectra.energy
+    return axis.offset_kev + axis.scale_kev * channels.start, axis.offset_kev + axis.scale_kev * (channels.stop - 1)
