@@ -1,3 +1,64 @@
-"""edsnb: from a STEM-EDS map to quantified chips, with error bars."""
+"""edsnb: from a STEM-EDS map to quantified chips, with error bars.
+
+>>> import edsnb
+>>> image = edsnb.open("map.emd")                                # doctest: +SKIP
+>>> spectra = edsnb.chip(image, edsnb.ChipGrid(size=15))         # doctest: +SKIP
+>>> fit = edsnb.fit(spectra, ["Sr", "Ti", "O", "Cu"])            # doctest: +SKIP
+>>> quant = edsnb.quantify(fit, deconvolve=["Cu"])               # doctest: +SKIP
+>>> quant.to_frame()                                             # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edsnb.core.calibrate import Calibration, calibrate
+    from edsnb.core.fit import FitResult, Status, fit
+    from edsnb.core.image import Acquisition, EnergyAxis, SpectrumImage
+    from edsnb.core.kfactors import KFactors
+    from edsnb.core.quantify import Quantification, pool, quantify
+    from edsnb.core.regions import ChipGrid, Regions, Spectra, chip
+    from edsnb.core.simulate import simulate
+    from edsnb.io.hyperspy import from_signal, to_signal
+    from edsnb.io.opening import open_file as open
+    from edsnb.pipeline import Analysis, Recipe, analyse
 
 __version__ = "0.1.0"
+
+# Loaded on first use (SPEC 1), so that `import edsnb` and `edsnb --help` are quick.
+_HOMES = {
+    "edsnb.core.calibrate": ("Calibration", "calibrate"),
+    "edsnb.core.fit": ("FitResult", "Status", "fit"),
+    "edsnb.core.image": ("Acquisition", "EnergyAxis", "SpectrumImage"),
+    "edsnb.core.kfactors": ("KFactors",),
+    "edsnb.core.quantify": ("Quantification", "pool", "quantify"),
+    "edsnb.core.regions": ("ChipGrid", "Regions", "Spectra", "chip"),
+    "edsnb.core.simulate": ("simulate",),
+    "edsnb.io.hyperspy": ("from_signal", "to_signal"),
+    "edsnb.pipeline": ("Analysis", "Recipe", "analyse"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = [  # noqa: RUF022 - in the order of use
+    "open", "from_signal", "to_signal", "SpectrumImage", "EnergyAxis", "Acquisition",
+    "ChipGrid", "Regions", "Spectra", "chip",
+    "calibrate", "Calibration", "fit", "FitResult", "Status",
+    "KFactors", "quantify", "Quantification", "pool",
+    "Recipe", "analyse", "Analysis", "simulate",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use."""
+    if name == "open":
+        value = import_module("edsnb.io.opening").open_file
+    elif name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    else:
+        raise AttributeError(f"module 'edsnb' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted({*globals(), *__all__})
