@@ -225,11 +225,14 @@ def model_spec(
     if not symbols:
         raise ElementError("no elements to fit: the file has none selected. Name them, such as elements=['Sr', 'Ti'].")
     beam = spectra.acquisition.beam_kev
-    if energy is None:
-        energy = (max(0.2, spectra.floor_kev), min(20.0, spectra.energy.range_kev[1], beam or 20.0))
-    channels = spectra.energy.channels(*energy)
+    channels = spectra.energy.channels(*(energy or default_range(spectra)))
     inside = _range_of(channels, spectra)
     return ModelSpec(families_in(symbols, inside, beam_kev=beam, table=table), channels, beam, background, order)
+
+
+def default_range(spectra: Spectra) -> tuple[float, float]:
+    """Return the range fitted by default: 0.2 to 20 keV, but above the noise peak and below the beam energy."""
+    return max(0.2, spectra.floor_kev), min(20.0, spectra.energy.range_kev[1], spectra.acquisition.beam_kev or 20.0)
 
 
 def _range_of(channels: slice, spectra: Spectra) -> tuple[float, float]:

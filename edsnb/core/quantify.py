@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from edsnb.core.events import Array, frozen
 from edsnb.core.fit import FitResult, Status
 from edsnb.core.kfactors import Convention, KFactors, check_convention
 from edsnb.core.lines import LineFamily, atomic_number, atomic_weight, usual_family
-from edsnb.core.regions import Spectra
 from edsnb.errors import ElementError, InputError, KFactorError
 
 if TYPE_CHECKING:
@@ -124,29 +123,6 @@ class Quantification:
             columns |= {f"wt_{element}": self.weight[:, i], f"sd_wt_{element}": self.sd_weight[:, i]}
         return pd.DataFrame(columns)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row a spectrum.
-
-        Columns: ``chip, row, col, y0, y1, x0, x1, pixels`` (where it lies; empty for stored spectra and irregular
-        regions have no row and col), ``counts`` (X-rays in the fitted range), ``status, chi2``, then for every fitted
-        family its counts ``I_La_L`` and ``sd_I_La_L``, then for every quantified element ``at_La, sd_at_La,
-        wt_La, sd_wt_La`` in percent.
-        """
-        import pandas as pd
-
-        fit, spectra = self.fit, self.fit.spectra
-        columns: dict[str, object] = {"chip": list(spectra.names)}
-        for name, values in _places(spectra).items():
-            columns[name] = pd.array(values, dtype="Int64")
-        counts = spectra.counts[:, fit.channels].sum(axis=1)
-        columns |= {"counts": counts, "status": [Status(s).name.lower() for s in self.status], "chi2": fit.chi2}
-        for k, family in enumerate(fit.families):
-            columns |= {f"I_{family.name}": fit.intensities[:, k], f"sd_I_{family.name}": fit.sd[:, k]}
-        for k, element in enumerate(self.elements):
-            columns |= {f"at_{element}": self.atomic[:, k], f"sd_at_{element}": self.sd_atomic[:, k]}
-            columns |= {f"wt_{element}": self.weight[:, k], f"sd_wt_{element}": self.sd_weight[:, k]}
-        return pd.DataFrame(columns)
-
 
 def quantify(
     fit: FitResult,
@@ -217,7 +193,7 @@ def quantify(
     )
 
 
-def pool(quant: Quantification, chosen: Array) -> tuple[Array, Array]:
+def pool(quant: Quantification, chosen: ArrayLike) -> tuple[Array, Array]:
     """Return the composition of several spectra together, from their summed counts.
 
     Fractions are never averaged where counts can be summed: a chip counts by its X-rays.
@@ -238,7 +214,8 @@ def pool(quant: Quantification, chosen: Array) -> tuple[Array, Array]:
     counts, covariance = _counts(fit, columns, quant.convention)
     k = np.array([quant.kfactors.factors[name] for name in quant.families])
     per_atom = k / np.array([atomic_weight(element) for element in quant.elements])
-    total, spread = counts[chosen].sum(axis=0)[None], covariance[chosen].sum(axis=0)[None]
+    select = np.asarray(chosen)
+    total, spread = counts[select].sum(axis=0)[None], covariance[select].sum(axis=0)[None]
     atomic, atomic_covariance = _shares(total, spread, per_atom, (total * per_atom).sum(axis=1) > 0)
     return atomic[0], _sd(atomic_covariance)[0]
 
@@ -304,17 +281,6 @@ def _families(fit: FitResult, lines: Iterable[str] | None, deconvolved: tuple[st
             f"{usual_family(fitted[0], fit.families).shell}a']."
         )
     return families
-
-
-def _places(spectra: Spectra) -> dict[str, list[int | None]]:
-    """Return where each spectrum lies: grid cell, bounding box and number of pixels; None where it has none."""
-    names = ("row", "col", "y0", "y1", "x0", "x1", "pixels")
-    regions = spectra.regions
-    if regions is None:
-        return {name: [None] * len(spectra) for name in names}
-    cells = [[None, None]] * len(regions) if regions.cells is None else regions.cells.tolist()
-    rows = zip(cells, regions.boxes.tolist(), regions.sizes.tolist(), strict=True)
-    return dict(zip(names, map(list, zip(*((*c, *b, s) for c, b, s in rows), strict=True)), strict=True))
 
 
 def _fitted_elements(fit: FitResult) -> list[str]:
