@@ -18,7 +18,7 @@ from edsnb.core.peaks import Response, line_shapes
 from edsnb.core.regions import ChipGrid, Regions, Spectra, chip
 from edsnb.errors import CancelledError, ElementError, InputError, NoMapError
 from edsnb.io import hyperspy as bridge
-from edsnb.io.hyperspy import exspy_family, quiet, spectra_to_signal, to_signal
+from edsnb.io.hyperspy import exspy_family, from_signal, quiet, spectra_to_signal, to_signal
 from edsnb.io.hyperspy_engine import RECIPES, fit_hyperspy
 
 AXIS = EnergyAxis(1024, 0.01, -0.1)
@@ -162,6 +162,58 @@ def test_chips_of_unequal_size_have_no_common_live_time():
     spectra = chip(small_map(), Regions.from_labels(np.array([[0, 0, 0, 1]] * 3)))
     eds = spectra_to_signal(spectra).metadata.Acquisition_instrument.TEM.Detector.EDS
     assert not eds.has_item("live_time")
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_map_comes_back_from_hyperspy_as_it_went(lazy, monkeypatch):
+    # Two rows of 4 pixels and 64 channels at once: the third row is a block of its own.
+    monkeypatch.setattr(bridge, "_BLOCK_BYTES", 2 * 4 * 64)
+    image = small_map()
+    signal = to_signal(image)
+    with quiet():
+        back = from_signal(signal.as_lazy() if lazy else signal)
+    np.testing.assert_array_equal(back.require_events().to_dense(), image.require_events().to_dense())
+    assert (back.shape, back.energy, back.pixel_nm) == (image.shape, image.energy, image.pixel_nm)
+    assert back.acquisition == image.acquisition
+    assert {e.symbol for e in back.elements} == {"Sr", "O"}
+    assert back.source == "map.emd"
+    assert back.digest == from_signal(signal).digest != from_signal(to_signal(small_map(0.03))).digest
+
+
+def test_signals_of_other_kinds_come_in():
+    hs = bridge.libraries()[0].api
+
+    counts = np.array([[3, 0, 7, 1], [0, 0, 2, 4]])
+    row = hs.signals.Signal1D(counts)
+    with pytest.raises(InputError, match=r"not a linear energy axis in keV or eV \(unit <undefined>\)"):
+        from_signal(row)
+    row.axes_manager[-1].units, row.axes_manager[-1].scale, row.axes_manager[-1].offset = "eV", 10.0, -480.0
+    row.axes_manager[0].units, row.axes_manager[0].scale = "µm", 0.5
+    line = from_signal(row)
+    assert (line.shape, line.pixel_nm, line.energy) == ((1, 2), 500.0, EnergyAxis(4, 0.01, -0.48))
+    np.testing.assert_array_equal(line.require_events().to_dense(), counts)
+    assert line.acquisition == Acquisition()
+    point = from_signal(row.inav[0])
+    assert point.events is None
+    assert point.spectra is not None
+    np.testing.assert_array_equal(point.spectra.counts, counts[:1])
+    with pytest.raises(InputError, match="3 navigation and 1 signal axes"):
+        from_signal(hs.signals.Signal1D(np.zeros((1, 2, 3, 4))))
+    with pytest.raises(InputError, match="negative counts"):
+        from_signal(row * -1)
+
+
+def test_sem_metadata_and_chosen_lines_are_read():
+    _, exspy = bridge.libraries()
+    with quiet():
+        signal = exspy.signals.EDSSEMSpectrum(np.ones((2, 2, 8), np.uint8))
+        signal.axes_manager[-1].units = "keV"
+        signal.set_microscope_parameters(beam_energy=15.0, live_time=0.5, elevation_angle=40.0)
+        signal.add_lines(["Cu_La"])
+        image = from_signal(signal)
+    assert (image.acquisition.beam_kev, image.acquisition.take_off_deg) == (15.0, 40.0)
+    assert image.acquisition.live_time_s == 2.0
+    assert image.elements == (ElementSetting("Cu", "L"),)
 
 
 def test_default_recipe_is_hyperspys_own_multifit(spectra, fits):
