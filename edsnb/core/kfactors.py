@@ -225,12 +225,12 @@ def check_convention(convention: str) -> None:
 def absolute_k(family: LineFamily, beam_kev: float) -> float:
     """Return ``A / (Q w eps)`` of a family, in a unit of its own; see the module's formulae."""
     z, shell = atomic_number(family.element), _THEORY[family.shell]
-    edge_kev = float(xraylib.EdgeEnergy(z, shell.edge))
     if not shell.valid[0] <= z <= shell.valid[1]:
         raise KFactorError(
             f"no theoretical k-factor for {family.name}: the {family.shell} yields hold from Z = {shell.valid[0]} to "
             f"{shell.valid[1]}. Choose another family or give k-factors of your own."
         )
+    edge_kev = float(xraylib.EdgeEnergy(z, shell.edge))
     if not (math.isfinite(beam_kev) and beam_kev > edge_kev):
         raise KFactorError(
             f"a beam of {beam_kev:g} keV cannot excite {family.name}, whose edge lies at {edge_kev:.3f} keV. "

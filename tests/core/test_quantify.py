@@ -1,5 +1,7 @@
 """Cliff-Lorimer: numbers worked by hand, closed loops, propagation of errors, eXSpy on the same input."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xraylib
@@ -7,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edsnb.core.detector import efficiency
+from edsnb.core.events import Events
 from edsnb.core.fit import FitResult, Status
-from edsnb.core.image import Acquisition, ElementSetting, EnergyAxis
+from edsnb.core.image import Acquisition, ElementSetting, EnergyAxis, SpectrumImage
 from edsnb.core.kfactors import KFactors, fluorescence_yield
 from edsnb.core.lines import parse_line, xraylib_family
 from edsnb.core.quantify import Quantification, quantify
-from edsnb.core.regions import Spectra
+from edsnb.core.regions import ChipGrid, Spectra, chip
 from edsnb.errors import ElementError, InputError, KFactorError
 
 # Shares of the alpha line in eXSpy's table: one over the sum of the family's weights.
@@ -311,6 +314,37 @@ def test_it_says_what_the_numbers_are():
     for part in ("alpha k-factors", "theory (Brown-Powell, 200 keV), counted as alpha", "alpha line of each", "La_L"):
         assert part in text
     assert quantify(fitted(["O_K"], [[1]])).normalisation == "O has the 100 %."
+
+
+# The table
+
+
+def test_table_has_one_row_a_chip(tmp_path):
+    cube = np.random.default_rng(1).poisson(3, (35, 64)).astype(np.uint16)  # 5 x 7 pixels
+    image = SpectrumImage((5, 7), EnergyAxis(64, 0.1), Events.from_dense(cube), acquisition=Acquisition(beam_kev=200))
+    spectra = chip(image, ChipGrid(2))
+    made = fitted(["Fe_K", "O_K"], [[1.0, 2.0]] * 5 + [[np.nan] * 2], status=[0, 1, 0, 0, 0, 3])
+    found = quantify(replace(made, spectra=spectra, channels=slice(10, 60)), kfactors=ONES)
+    frame = found.to_frame()
+    assert ",".join(frame) == (
+        "chip,row,col,y0,y1,x0,x1,pixels,counts,status,chi2,I_Fe_K,sd_I_Fe_K,I_O_K,sd_I_O_K,"
+        "at_Fe,sd_at_Fe,wt_Fe,sd_wt_Fe,at_O,sd_at_O,wt_O,sd_wt_O"
+    )
+    row = frame.iloc[4]
+    assert row[["chip", "row", "col", "y0", "y1", "x0", "x1", "pixels"]].tolist() == ["R1C1", 1, 1, 2, 4, 2, 4, 4]
+    assert row["counts"] == cube.reshape(5, 7, 64)[2:4, 2:4, 10:60].sum()
+    assert (row["wt_Fe"], row["I_O_K"], row["status"]) == (pytest.approx(100 / 3), 2.0, "ok")
+    assert frame["status"].tolist() == ["ok", "not_converged", "ok", "ok", "ok", "singular"]
+    assert frame.iloc[5][["I_Fe_K", "at_O", "sd_wt_Fe"]].isna().all()
+    np.testing.assert_array_equal(frame["sd_at_O"], found.sd_atomic[:, 1])
+    frame.to_parquet(tmp_path / "chips.parquet")
+
+
+def test_table_of_spectra_without_regions(tmp_path):
+    frame = quantify(fitted(["Fe_K", "O_K"], [[1.0, 2.0]] * 2)).to_frame()
+    assert frame["chip"].tolist() == ["R0C0", "R0C1"]
+    assert frame[["row", "col", "y0", "x1", "pixels"]].isna().all(axis=None)
+    frame.to_parquet(tmp_path / "chips.parquet")
 
 
 # Misuse
