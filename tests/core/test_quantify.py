@@ -14,7 +14,7 @@ from edsnb.core.fit import FitResult, Status
 from edsnb.core.image import Acquisition, ElementSetting, EnergyAxis, SpectrumImage
 from edsnb.core.kfactors import KFactors, fluorescence_yield
 from edsnb.core.lines import parse_line, xraylib_family
-from edsnb.core.quantify import Quantification, quantify
+from edsnb.core.quantify import Quantification, pool, quantify
 from edsnb.core.regions import ChipGrid, Spectra, chip
 from edsnb.errors import ElementError, InputError, KFactorError
 
@@ -314,6 +314,26 @@ def test_it_says_what_the_numbers_are():
     for part in ("alpha k-factors", "theory (Brown-Powell, 200 keV), counted as alpha", "alpha line of each", "La_L"):
         assert part in text
     assert quantify(fitted(["O_K"], [[1]])).normalisation == "O has the 100 %."
+
+
+# Several spectra together
+
+
+def test_pooled_composition_is_that_of_the_summed_counts(random_fit):
+    found = quantify(random_fit, kfactors=ONES)
+    chosen = np.array([True, False, True, True, False])
+    summed = fitted(
+        ["La_L", "Fe_K", "Sr_K", "O_K"],
+        random_fit.intensities[chosen].sum(axis=0),
+        covariance=random_fit.covariance[chosen].sum(axis=0),
+    )
+    together = quantify(summed, kfactors=ONES)
+    for asked in (chosen, [0, 2, 3]):
+        atomic, sd = pool(found, asked)
+        np.testing.assert_allclose(atomic, together.atomic[0])
+        np.testing.assert_allclose(sd, together.sd_atomic[0])
+    for values in pool(found, np.zeros(5, bool)):
+        assert np.isnan(values).all()
 
 
 # The table
