@@ -1,0 +1,178 @@
+"""Results to disk: table, spectra, recipe, provenance, pictures; all or nothing.
+
+A result folder is written beside its final place under a temporary name and moved when it is complete, so
+that a full disk or a pulled plug never leaves half a result, and an older one stays until the new one stands.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edsnb.errors import OutputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from edsnb.pipeline import Analysis
+
+MARK = "provenance.json"
+"""The file that marks a folder as a result of edsnb; only such a folder is ever replaced."""
+_PACKAGES = ("edsnb", "numpy", "scipy", "numba", "h5py", "pandas", "xraylib", "rosettasciio", "hyperspy", "exspy")
+
+Picture = Callable[["Analysis", Path], None]
+"""Draws one picture of an analysis into a file."""
+
+
+def save_analysis(
+    analysis: Analysis,
+    folder: str | PathLike[str],
+    *,
+    overwrite: bool = False,
+    pictures: Mapping[str, Picture] | None = None,
+) -> Path:
+    """Write an analysis into a folder and return the folder.
+
+    ``chips.csv`` and ``chips.parquet`` (one row a chip), ``spectra.npz`` (``Chip_ID``, ``eds_spectrum`` (n, E),
+    ``energy_kev``), ``recipe.toml`` (repeats the numbers), ``provenance.json``, and the pictures.
+
+    Raises
+    ------
+    OutputError
+        The folder holds something and `overwrite` is False; it holds something that is no result of edsnb; or it
+        cannot be written. An existing result is then untouched.
+    """
+    target = Path(folder)
+    check_free(target, overwrite=overwrite)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent, ignore_cleanup_errors=True) as t:
+            made = Path(t) / target.name
+            made.mkdir()
+            _write(analysis, made, pictures or {})
+            _move(made, target)
+    except OSError as error:
+        raise OutputError(
+            f"the result cannot be written to {target}: {error.strerror or error}. Nothing was changed there. "
+            "Choose another folder with --out, or free some space."
+        ) from error
+    return target
+
+
+def check_free(target: Path, *, overwrite: bool) -> None:
+    """Raise OutputError unless a result may be written to `target`; called before long work as well as after it."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    if not target.is_dir() or not (target / MARK).exists():
+        raise OutputError(
+            f"{target} exists and is not a result of edsnb, so it is never replaced. Choose another folder."
+        )
+    if not overwrite:
+        raise OutputError(f"{target} holds a result already. Choose another folder, or say --overwrite to replace it.")
+
+
+def combine(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
+    """Write several tables as one CSV, with a first column ``file``."""
+    import pandas as pd
+
+    frame = pd.concat(tables, names=["file"]).reset_index(level=0).reset_index(drop=True)
+    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one step: it is either the old one or the whole new one."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8", newline="")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _write(analysis: Analysis, folder: Path, pictures: Mapping[str, Picture]) -> None:
+    """Write every file of a result."""
+    frame = analysis.to_frame()
+    frame.to_csv(folder / "chips.csv", index=False, lineterminator="\n")
+    frame.to_parquet(folder / "chips.parquet", index=False)
+    spectra = analysis.spectra
+    np.savez_compressed(
+        folder / "spectra.npz",
+        Chip_ID=np.array(spectra.names, dtype=np.str_),
+        eds_spectrum=spectra.counts,
+        energy_kev=spectra.energy.centres_kev,
+    )
+    (folder / "recipe.toml").write_text(analysis.recipe.to_toml(), encoding="utf-8", newline="")
+    for name, draw in pictures.items():
+        draw(analysis, folder / name)
+    # Last, because it marks the folder as complete.
+    text = json.dumps(provenance(analysis), indent=2, ensure_ascii=False, default=_plain)
+    (folder / MARK).write_text(text + "\n", encoding="utf-8", newline="")
+
+
+def provenance(analysis: Analysis) -> dict[str, Any]:
+    """Return where the numbers come from: input, conventions, settings, versions."""
+    image, quant = analysis.image, analysis.quantification
+    return {
+        "input": {"path": image.source, "sha256": image.digest, "software": image.software},
+        "notes": list(image.notes),
+        "conventions": quant.describe(),
+        "intensity": "counts of the whole line family, also of its lines outside the fitted range",
+        "k_factors": quant.kfactors.to_dict(),
+        "engine": analysis.fit.engine,
+        "fit": dict(analysis.fit.settings),
+        "families": {
+            f.name: {"table": f.table, "alpha_kev": f.alpha_kev, "detected_alpha_fraction": float(a)}
+            for f, a in zip(analysis.fit.families, analysis.fit.alpha_fractions, strict=True)
+        },
+        "regions": "as given by the caller" if analysis.spectra.regions is not None and (
+            analysis.spectra.regions.grid is None) else "chip grid of the recipe",
+        "versions": versions(_PACKAGES),
+    }  # fmt: skip
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the installed version of Python and of each package."""
+    found = {"python": platform.python_version()}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _plain(value: object) -> object:
+    """Turn numpy scalars and arrays, tuples and mappings into what JSON has."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)
+
+
+def _move(made: Path, target: Path) -> None:
+    """Put a finished folder in place of `target`, keeping the old one until the new one stands."""
+    if not target.exists():
+        made.replace(target)
+        return
+    old = made.with_name("replaced")
+    target.replace(old)
+    try:
+        made.replace(target)
+    except OSError:
+        old.replace(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Pictures: records in, figures out. No numerics, no files."""
