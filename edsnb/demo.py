@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,18 +52,13 @@ def run_demo(out: Path, *, overwrite: bool = False, watch: Watch = lambda _: Non
     del made
     for name, published, size, crop in SAMPLES:
         began = time.perf_counter()
-        recipe = Recipe(**{**_settings(), "chip": size, "crop": crop})
+        recipe = replace(_COMMON, chip=size, crop=crop)
         analysis = analyse(example, recipe, progress=watch(name))
         computed = time.perf_counter() - began
         analysis.save(out / name, overwrite=overwrite)
         lines += ["", *_report(analysis, truth, name, computed, published)]
     lines += ["", f"pictures: {', '.join(str(out / name / 'summary.png') for name, *_ in SAMPLES)}"]
     return lines
-
-
-def _settings() -> dict[str, object]:
-    """Return what both samples share."""
-    return {name: getattr(_COMMON, name) for name in ("elements", "deconvolve", "lines", "energy")}
 
 
 def _report(analysis: Analysis, truth: Truth, name: str, seconds: float, published: str) -> list[str]:

@@ -31,7 +31,8 @@ def draw_summary(analysis: Analysis, path: Path) -> None:
     columns = min(max(maps, 2), 4)
     rows = -(-maps // columns)
     figure = Figure(figsize=(4.0 * columns, 3.6 * rows + 6.4), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=[max(3.6 * rows, 0.01), 6.4])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[max(3.6 * rows, 0.01), 6.4])
+    upper, lower = parts
     if regions is not None:
         axes = np.atleast_1d(upper.subplots(rows, columns)).ravel()
         _draw_survey(axes[0], analysis, regions)
