@@ -65,6 +65,14 @@ class Events:
             raise InputError(
                 f"events: count has shape {self.count.shape}, channel has {self.channel.shape}; they must match."
             )
+        # The compiled loops check no bounds: these two lines keep them inside their arrays.
+        if self.indptr[0] != 0 or (np.diff(self.indptr.astype(np.int64)) < 0).any():
+            raise InputError("events: indptr must begin at 0 and never fall. Build Events with Events.from_dense.")
+        if self.channel.size and not 0 <= self.channel.min() <= self.channel.max() < self.channels:
+            raise InputError(
+                f"events: channels {self.channel.min()} to {self.channel.max()} on an axis of {self.channels} "
+                "channels, which are numbered from 0."
+            )
         object.__setattr__(self, "indptr", frozen(self.indptr.astype(np.int64, copy=False)))
         object.__setattr__(self, "channel", frozen(self.channel))
         if self.count is not None:
@@ -83,6 +91,8 @@ class Events:
     def from_dense(cls, cube: Array) -> Events:
         """Make events from a dense array of counts (P, E); whole numbers are stored as such."""
         cube = np.asarray(cube)
+        if cube.ndim != 2:
+            raise InputError(f"events are made from a 2-D array (pixels, channels); found {cube.ndim}-D. Reshape it.")
         rows, columns = np.nonzero(cube)
         values = cube[rows, columns]
         if not np.isfinite(values).all():
@@ -100,13 +110,15 @@ class Events:
 
     def to_dense(self, pixels: slice = slice(None)) -> Array:
         """Return the counts of `pixels` as a dense array (P', E): for small maps, exports and tests."""
-        start, stop, _ = pixels.indices(self.pixels)
+        start, stop, step = pixels.indices(self.pixels)
+        if step != 1:
+            raise InputError(f"pixels must follow one another: a slice with step 1, not {step}.")
+        stop = max(start, stop)
         low, high = self.indptr[start], self.indptr[stop]
         rows = np.repeat(np.arange(stop - start), np.diff(self.indptr[start : stop + 1]))
         count = None if self.count is None else self.count[low:high]
-        whole = count is None or np.issubdtype(count.dtype, np.integer)
         flat = np.bincount(rows * self.channels + self.channel[low:high], count, (stop - start) * self.channels)
-        return flat.reshape(stop - start, self.channels).astype(np.uint32 if whole else np.float64)
+        return flat.reshape(stop - start, self.channels).astype(_sum_type(self))
 
 
 def sum_regions(events: Events, indptr: Array, pixels: Array) -> Array:
@@ -123,12 +135,8 @@ def sum_regions(events: Events, indptr: Array, pixels: Array) -> Array:
     -------
     (n, E) uint32 for whole counts (uint64 where a sum could pass 2**32), else float64.
     """
-    ones, whole = _count_of(events)
-    dtype: np.dtype[Any] = np.dtype(np.float64)
-    if whole:
-        dtype = np.dtype(np.uint32 if events.total() < 2**32 else np.uint64)
-    out = np.zeros((len(indptr) - 1, events.channels), dtype)
-    _sum_regions(events.indptr, events.channel, ones, events.count is None, indptr, pixels, out)
+    out = np.zeros((len(indptr) - 1, events.channels), _sum_type(events))
+    _sum_regions(events.indptr, events.channel, _count_of(events), events.count is None, indptr, pixels, out)
     return out
 
 
@@ -145,18 +153,26 @@ def sum_channels(events: Events, weights: Array) -> Array:
     -------
     (P, m) or (P,) float64.
     """
+    if np.ndim(weights) not in (1, 2) or len(weights) != events.channels:
+        raise InputError(
+            f"weights must have one row a channel; found {np.shape(weights)} for {events.channels} channels."
+        )
     table = np.ascontiguousarray(np.asarray(weights, np.float64).reshape(events.channels, -1))
-    ones, _ = _count_of(events)
     out = np.zeros((events.pixels, table.shape[1]))
-    _sum_channels(events.indptr, events.channel, ones, events.count is None, table, out)
+    _sum_channels(events.indptr, events.channel, _count_of(events), events.count is None, table, out)
     return out[:, 0] if np.ndim(weights) == 1 else out
 
 
-def _count_of(events: Events) -> tuple[Array, bool]:
-    """Return the counts (a dummy of one where all are 1) and whether they are whole numbers."""
-    if events.count is None:
-        return np.ones(1, np.uint8), True
-    return events.count, bool(np.issubdtype(events.count.dtype, np.integer))
+def _count_of(events: Events) -> Array:
+    """Return the counts (a dummy of one where all are 1)."""
+    return np.ones(1, np.uint8) if events.count is None else events.count
+
+
+def _sum_type(events: Events) -> np.dtype[Any]:
+    """Return the type of sums of the counts: whole where they are, wide enough for all of them together."""
+    if events.count is not None and not np.issubdtype(events.count.dtype, np.integer):
+        return np.dtype(np.float64)
+    return np.dtype(np.uint32 if events.total() < 2**32 else np.uint64)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -50,10 +50,15 @@ class EnergyAxis:
 
     def channels(self, low_kev: float, high_kev: float) -> slice:
         """Return the channels whose centres lie in [low_kev, high_kev]; raise where there are none."""
-        first = max(0, int(np.ceil((low_kev - self.offset_kev) / self.scale_kev - 1e-9)))
-        stop = min(self.size, int(np.floor((high_kev - self.offset_kev) / self.scale_kev + 1e-9)) + 1)
-        if not low_kev < high_kev or first >= stop:
-            low, high = self.range_kev
+        low, high = self.range_kev
+        first = stop = 0
+        if low_kev < high_kev:
+            # Clipped to one channel beyond the axis, so that an infinite end stands for the axis' own.
+            ends = np.clip([low_kev, high_kev], low - self.scale_kev, high + self.scale_kev)
+            from_zero = (ends - self.offset_kev) / self.scale_kev
+            first = max(0, int(np.ceil(from_zero[0] - 1e-9)))
+            stop = min(self.size, int(np.floor(from_zero[1] + 1e-9)) + 1)
+        if first >= stop:
             raise InputError(
                 f"energy range {low_kev:g} to {high_kev:g} keV holds no channel: the axis runs from {low:.3g} to "
                 f"{high:.4g} keV. Give a low and a higher energy inside it."

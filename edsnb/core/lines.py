@@ -29,6 +29,11 @@ _SUBSHELLS = {"K": {"K": 1}, "L": {"L1": 1, "L2": 1, "L3": 2}, "M": {"M1": 1, "M
 _ALPHA = {"K": ("KL2", "KL3"), "L": ("L3M4", "L3M5"), "M": ("M5N6", "M5N7")}
 _WEAKEST = 1e-3
 """Lines below this share of their family are left out."""
+_NEWER_WEIGHTS = {
+    **{"Na": 22.990, "Mg": 24.305, "Al": 26.982, "Ti": 47.867},
+    **{"Ge": 72.630, "Tm": 168.934, "W": 183.84, "Au": 196.967},
+}
+"""Standard atomic weights, g/mol (IUPAC 2021), where xraylib's older ones are off by more than 0.03 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +99,22 @@ def symbol_of(z: int) -> str:
 
 @cache
 def atomic_weight(symbol: str) -> float:
-    """Return the standard atomic weight in g/mol (xraylib)."""
-    return float(xraylib.AtomicWeight(atomic_number(symbol)))
+    """Return the standard atomic weight in g/mol (xraylib, with the exceptions of `_NEWER_WEIGHTS`)."""
+    z = atomic_number(symbol)
+    return _NEWER_WEIGHTS.get(symbol) or float(xraylib.AtomicWeight(z))
 
 
 def parse_line(name: str) -> tuple[str, str]:
     """Return (element, shell) of a line or family name: ``La_La``, ``La_L`` and ``La-La1`` all give ("La", "L").
+
+    HyperSpy's names of single transitions (``Au_M2N4``) are understood too.
 
     Raises
     ------
     ElementError
         The name does not have this form, or the element is unknown.
     """
-    match = re.fullmatch(r"\s*([A-Z][a-z]?)[_\- ]([KLM])[a-z]*\d*\s*", name)
+    match = re.fullmatch(r"\s*([A-Z][a-z]?)[_\- ]([KLM])(?:[a-z]*\d*|\d[NO]\d)\s*", name)
     if match is None:
         raise ElementError(
             f"line {name!r} is not understood: write element and line as La_La, or element and shell as La_L."
@@ -162,7 +170,7 @@ def _emission(z: int, shell: str) -> dict[str, tuple[float, float]]:
 
 
 def _light_lanthanide_m(z: int) -> dict[str, tuple[float, float]]:
-    """Return the M emission of La to Sm, where the atomic table has no 4f -> 3d lines.
+    """Return the M emission of La to Eu, where the atomic table has no 4f -> 3d lines.
 
     The free-atom tables give these elements M-zeta alone, yet in the solid Ma and Mb (4f -> 3d) dominate as in Gd.
     Proportions are Gd's; 4f is bound by only a few eV, so M5N7 lies at the M5 edge and M4N6 at the M4 edge.
@@ -181,7 +189,7 @@ def _light_lanthanide_m(z: int) -> dict[str, tuple[float, float]]:
 def xraylib_family(element: str, shell: str) -> LineFamily | None:
     """Return a family with energies and weights from xraylib; None where the element has no such lines."""
     z = atomic_number(element)
-    lines = _light_lanthanide_m(z) if shell == "M" and 57 <= z <= 62 else _emission(z, shell)
+    lines = _light_lanthanide_m(z) if shell == "M" and 57 <= z <= 63 else _emission(z, shell)
     total = sum(emission for _, emission in lines.values())
     kept = {name: pair for name, pair in lines.items() if total and pair[1] / total >= _WEAKEST}
     if not kept:
@@ -238,7 +246,7 @@ def _strongest_kev(family: LineFamily) -> float:
 
 
 def usual_family(element: str, families: Iterable[LineFamily]) -> LineFamily:
-    """Return the family usually quantified: K up to 16.5 keV (Nb), then L, then M; the first that was fitted."""
+    """Return the family usually quantified: K up to Zr (15.7 keV), then L, then M; the first that was fitted."""
     own = [f for f in families if f.element == element]
     if not own:
         raise ElementError(f"{element} was not fitted: add it to the elements of the fit.")

@@ -44,6 +44,13 @@ class Regions:
             raise InputError(f"region names must be unique; found {', '.join(double[:5])} more than once.")
         if len(self.indptr) != len(self.names) + 1:
             raise InputError(f"regions: {len(self.names)} names for {len(self.indptr) - 1} regions.")
+        if self.indptr[0] != 0 or self.indptr[-1] != len(self.pixels) or (np.diff(self.indptr) < 0).any():
+            raise InputError("regions: indptr must begin at 0, never fall and must end at the number of pixels.")
+        if len(self.pixels) and not 0 <= self.pixels.min() <= self.pixels.max() < self.shape[0] * self.shape[1]:
+            raise InputError(
+                f"regions: pixel {self.pixels.min()} or {self.pixels.max()} lies outside the map of "
+                f"{self.shape[0]} x {self.shape[1]}."
+            )
         for name in ("indptr", "pixels"):
             object.__setattr__(self, name, frozen(np.asarray(getattr(self, name), np.int64)))
         if self.cells is not None:
@@ -74,7 +81,9 @@ class Regions:
 
     def mask(self, region: int | str) -> Array:
         """Return one region as a boolean image (ny, nx)."""
-        index = self.names.index(region) if isinstance(region, str) else region
+        index = {name: i for i, name in enumerate(self.names)}.get(region, -1) if isinstance(region, str) else region
+        if not 0 <= index < len(self):
+            raise InputError(f"no region {region!r}: there are {len(self)}, {', '.join(self.names[:5])} ...")
         out = np.zeros(self.shape[0] * self.shape[1], bool)
         out[self.pixels[self.indptr[index] : self.indptr[index + 1]]] = True
         return out.reshape(self.shape)
@@ -132,8 +141,8 @@ class Regions:
         from skimage.draw import polygon2mask
 
         for name, corners in polygons.items():
-            if np.shape(corners)[1:] != (2,) or len(corners) < 3:
-                raise InputError(f"polygon {name!r} needs at least three (y, x) corners; found {np.shape(corners)}.")
+            if len(corners) < 3 or any(np.shape(corner) != (2,) for corner in corners):
+                raise InputError(f"polygon {name!r} needs at least three (y, x) corners; found {list(corners)[:3]}.")
         return cls.from_masks({name: polygon2mask(shape, np.asarray(c, float)) for name, c in polygons.items()})
 
 
@@ -169,6 +178,8 @@ class ChipGrid:
 
     def crop_in(self, shape: tuple[int, int]) -> tuple[int, int, int, int]:
         """Return the crop inside a map of `shape`, or raise where it is outside or smaller than a chip."""
+        if self.crop is not None and len(self.crop) != 4:
+            raise InputError(f"the crop must be (y0, y1, x0, x1) in pixels; found {self.crop}.")
         y0, y1, x0, x1 = self.crop or (0, shape[0], 0, shape[1])
         if not (0 <= y0 < y1 <= shape[0] and 0 <= x0 < x1 <= shape[1]):
             raise InputError(
