@@ -12,11 +12,11 @@ energy axis : keV, binned, so that a fitted area is a number of counts.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -25,16 +25,14 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from edsnb.core.events import Array, Events, smallest_unsigned
-from edsnb.core.image import Acquisition, ElementSetting, EnergyAxis, SpectrumImage
+from edsnb.core.image import Acquisition, EnergyAxis, SpectrumImage
 from edsnb.core.lines import LineFamily, atomic_number
 from edsnb.core.regions import Spectra
 from edsnb.errors import InputError
+from edsnb.io.vendor import from_dictionary
 
 LARGEST_SIGNAL_BYTES = 4_000_000_000
 """`to_signal` refuses dense cubes above this size."""
-_BLOCK_BYTES = 256_000_000
-"""Part of a signal that `from_signal` holds at once."""
-_NM = {"m": 1e9, "mm": 1e6, "µm": 1e3, "μm": 1e3, "um": 1e3, "nm": 1.0, "Å": 0.1, "pm": 1e-3}
 
 
 @contextmanager
@@ -134,7 +132,7 @@ def from_signal(signal: Any) -> SpectrumImage:
     ----------
     signal
         EDSTEMSpectrum, EDSSEMSpectrum or any Signal1D of counts along an energy axis in keV or eV, lazy or not; a lazy
-        one is computed a few rows at a time.
+        one is computed a few pixels at a time.
 
     Returns
     -------
@@ -145,39 +143,20 @@ def from_signal(signal: Any) -> SpectrumImage:
     Raises
     ------
     InputError
-        The signal has another number of dimensions, its axis is not a linear one in keV or eV, or its values
-        cannot be counts.
+        There is no linear energy axis in keV or eV, more than two others, or the values cannot be counts.
     """
-    manager = signal.axes_manager
-    if manager.signal_dimension != 1 or manager.navigation_dimension > 2:
-        raise InputError(
-            f"a signal of {manager.navigation_dimension} navigation and {manager.signal_dimension} signal axes is no "
-            "EDS map; give one with up to two navigation axes and one energy axis (signal.as_signal1D)."
-        )
-    data = signal.data[(None,) * (2 - manager.navigation_dimension)]
-    events, energy = _events(data), _energy_axis(manager.signal_axes[0])
-    acquisition, elements = _acquisition(signal.metadata, events.pixels), _elements(signal.metadata)
-    source = str(signal.metadata.get_item("General.original_filename", "") or "a HyperSpy signal")
-    parts = (events.indptr, events.channel, events.count)
-    digest = hashlib.sha256(b"".join(np.asarray(part).tobytes() for part in parts)).hexdigest()
-    if manager.navigation_dimension == 0:
-        title = str(signal.metadata.get_item("General.title", "") or "spectrum")
-        one = Spectra(events.to_dense(), energy, (title,), acquisition, None, elements, source, digest)
-        return SpectrumImage(
-            (0, 0), energy, None, acquisition, spectra=one, elements=elements, source=source, digest=digest
-        )
-    x = manager.navigation_axes[0]
-    nm = _NM.get(str(x.units).strip())
-    return SpectrumImage(
-        data.shape[:2],
-        energy,
-        events,
-        acquisition,
-        pixel_nm=None if nm is None else float(x.scale) * nm,
-        elements=elements,
-        source=source,
-        digest=digest,
+    hyperspy, _ = libraries()
+    axes = list(signal.axes_manager.as_dictionary().values())
+    image = from_dictionary({"data": signal.data, "axes": axes, "metadata": signal.metadata.as_dictionary()})
+    pixels = max(int(signal.axes_manager.navigation_size), 1)
+    live, real = image.acquisition.live_time_s, image.acquisition.real_time_s
+    acquisition = replace(
+        image.acquisition,
+        live_time_s=None if live is None else live * pixels,
+        real_time_s=None if real is None else real * pixels,
     )
+    spectra = image.spectra and replace(image.spectra, acquisition=acquisition)
+    return replace(image, acquisition=acquisition, spectra=spectra, software=f"HyperSpy {hyperspy.__version__} signal")
 
 
 @cache
@@ -216,59 +195,6 @@ def _merged(events: Events) -> Any:
     matrix = csr_array((count, events.channel.astype(np.int32), events.indptr.copy()), (events.pixels, events.channels))
     matrix.sum_duplicates()
     return matrix.astype(smallest_unsigned(int(matrix.data.max(initial=0)))) if whole else matrix
-
-
-def _events(data: Any) -> Events:
-    """Return a (ny, nx, E) array, of NumPy or dask, as events, a few rows at a time."""
-    rows = max(1, int(_BLOCK_BYTES // max(data.dtype.itemsize * data.shape[1] * data.shape[2], 1)))
-    parts = [
-        Events.from_dense(np.asarray(data[start : start + rows]).reshape(-1, data.shape[2]))
-        for start in range(0, data.shape[0], rows)
-    ]
-    starts = np.cumsum([0, *(len(part.channel) for part in parts)])
-    ends = [part.indptr[1:] + start for part, start in zip(parts, starts, strict=False)]
-    counts = [part.count for part in parts if part.count is not None]
-    channels = np.concatenate([part.channel for part in parts])
-    return Events(np.concatenate([[0], *ends]), channels, np.concatenate(counts), data.shape[2])
-
-
-def _energy_axis(axis: Any) -> EnergyAxis:
-    """Return a signal axis as an energy axis in keV."""
-    per_kev = {"keV": 1.0, "eV": 1e3}.get(str(axis.units).strip())
-    if per_kev is None or not axis.is_uniform:
-        raise InputError(
-            f"the signal axis {axis.name} is not a linear energy axis in keV or eV (unit {axis.units}); set its unit, "
-            "such as signal.axes_manager.signal_axes[0].units = 'keV'."
-        )
-    return EnergyAxis(int(axis.size), float(axis.scale) / per_kev, float(axis.offset) / per_kev)
-
-
-def _acquisition(metadata: Any, spectra: int) -> Acquisition:
-    """Return what HyperSpy metadata say of the microscope; times are per spectrum there."""
-    microscope = "SEM" if metadata.has_item("Acquisition_instrument.SEM") else "TEM"
-
-    def value(path: str, factor: float = 1.0) -> float | None:
-        found = metadata.get_item(f"Acquisition_instrument.{microscope}.{path}")
-        return None if found is None else float(found) * factor
-
-    return Acquisition(
-        beam_kev=value("beam_energy"),
-        take_off_deg=value("Detector.EDS.elevation_angle"),
-        azimuth_deg=value("Detector.EDS.azimuth_angle"),
-        tilt_deg=value("Stage.tilt_alpha"),
-        live_time_s=value("Detector.EDS.live_time", spectra),
-        real_time_s=value("Detector.EDS.real_time", spectra),
-        current_pa=value("beam_current", 1e3),
-        resolution_ev=value("Detector.EDS.energy_resolution_MnKa"),
-    )
-
-
-def _elements(metadata: Any) -> tuple[ElementSetting, ...]:
-    """Return the sample's elements, with the shell of the line chosen for each, where there is one."""
-    lines = [str(line).partition("_") for line in metadata.get_item("Sample.xray_lines", ())]
-    shells = {symbol: line[:1] for symbol, _, line in lines}
-    symbols = [str(symbol) for symbol in metadata.get_item("Sample.elements", ())]
-    return tuple(ElementSetting(symbol, shells.get(symbol)) for symbol in symbols)
 
 
 def _metadata(

@@ -17,6 +17,7 @@ from edsnb.core.lines import LineFamily
 from edsnb.core.peaks import Response, line_shapes
 from edsnb.core.regions import ChipGrid, Regions, Spectra, chip
 from edsnb.errors import CancelledError, ElementError, InputError, NoMapError
+from edsnb.io import dense
 from edsnb.io import hyperspy as bridge
 from edsnb.io.hyperspy import exspy_family, from_signal, quiet, spectra_to_signal, to_signal
 from edsnb.io.hyperspy_engine import RECIPES, fit_hyperspy
@@ -166,8 +167,8 @@ def test_chips_of_unequal_size_have_no_common_live_time():
 
 @pytest.mark.parametrize("lazy", [False, True])
 def test_a_map_comes_back_from_hyperspy_as_it_went(lazy, monkeypatch):
-    # Two rows of 4 pixels and 64 channels at once: the third row is a block of its own.
-    monkeypatch.setattr(bridge, "_BLOCK_BYTES", 2 * 4 * 64)
+    # Five of the twelve pixels at once.
+    monkeypatch.setattr(dense, "BLOCK_BYTES", 5 * 64)
     image = small_map()
     signal = to_signal(image)
     with quiet():
@@ -185,7 +186,7 @@ def test_signals_of_other_kinds_come_in():
 
     counts = np.array([[3, 0, 7, 1], [0, 0, 2, 4]])
     row = hs.signals.Signal1D(counts)
-    with pytest.raises(InputError, match=r"not a linear energy axis in keV or eV \(unit <undefined>\)"):
+    with pytest.raises(InputError, match="axis in keV or eV"):
         from_signal(row)
     row.axes_manager[-1].units, row.axes_manager[-1].scale, row.axes_manager[-1].offset = "eV", 10.0, -480.0
     row.axes_manager[0].units, row.axes_manager[0].scale = "µm", 0.5
@@ -197,7 +198,7 @@ def test_signals_of_other_kinds_come_in():
     assert point.events is None
     assert point.spectra is not None
     np.testing.assert_array_equal(point.spectra.counts, counts[:1])
-    with pytest.raises(InputError, match="3 navigation and 1 signal axes"):
+    with pytest.raises(InputError, match="no EDS map"):
         from_signal(hs.signals.Signal1D(np.zeros((1, 2, 3, 4))))
     with pytest.raises(InputError, match="negative counts"):
         from_signal(row * -1)
@@ -351,22 +352,22 @@ def test_chip_with_nan_counts_fails_alone(spectra, fits):
 
 def test_fit_that_has_not_settled_says_so(spectra, monkeypatch):
     monkeypatch.setitem(RECIPES, "default", {"maxfev": 5})
-    fit = fit_hyperspy(spectra, ELEMENTS, RANGE)
+    fit = fit_hyperspy(spectra, ["O"], RANGE)
     assert set(fit.status[[0, 1, 2, 4, 5]].tolist()) == {Status.NOT_CONVERGED}
 
 
 def test_progress_is_told_and_can_stop(spectra):
     told: list[tuple[int, int]] = []
     fit_hyperspy(spectra, ["O"], RANGE, progress=lambda done, total: told.append((done, total)))
-    assert told == [(0, 5), (5, 5)]
+    assert told == [(done, 5) for done in range(6)]
     with pytest.raises(CancelledError, match="stopped after 0 of 5"):
         fit_hyperspy(spectra, ["O"], RANGE, progress=lambda done, total: False)
 
 
 def test_an_unknown_beam_energy_leaves_no_line_out(spectra):
     unknown = replace(spectra, acquisition=Acquisition())
-    fit = fit_hyperspy(unknown, ELEMENTS, RANGE, recipe="lstsq")
-    assert len(fit.families) == 4
+    fit = fit_hyperspy(unknown, ["Fe"], RANGE, recipe="lstsq")
+    assert [f.name for f in fit.families] == ["Fe_K", "Fe_L"]
     assert fit.settings["resolution_ev"] == 130.0
 
 
