@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     import pandas as pd
 
+DETECTED = 3.0
+"""A line counts as detected above this many standard deviations; a spectrum in which no quantified line is detected
+is not quantified."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantification:
@@ -154,7 +158,8 @@ def quantify(
 
     Returns
     -------
-    Quantification of the same n spectra. Spectra without a fit, or without any quantified count, are NaN rows.
+    Quantification of the same n spectra. Spectra without a fit, or in which no quantified line
+    rises above its uncertainty (3 sd), as in vacuum, are NaN rows.
 
     Raises
     ------
@@ -175,8 +180,11 @@ def quantify(
     per_atom = k / np.array([atomic_weight(family.element) for family in families])
 
     fitted = np.isin(fit.status, (Status.OK, Status.NOT_CONVERGED)) & np.isfinite(counts).all(axis=1)
-    # An unconstrained fit can give a sum below zero: shares of it mean nothing either.
+    # An unconstrained fit can give a sum below zero: shares of it mean nothing.
     found = ((counts * k).sum(axis=1) > 0) & ((counts * per_atom).sum(axis=1) > 0)
+    # Nor do shares of what may be noise alone, as in vacuum. An engine without uncertainties cannot tell (NaN).
+    sd = np.sqrt(np.einsum("nii->ni", covariance))
+    found &= ~(counts < DETECTED * sd).all(axis=1)
     weight, weight_covariance = _shares(counts, covariance, k, fitted & found)
     atomic, atomic_covariance = _shares(counts, covariance, per_atom, fitted & found)
     return Quantification(

@@ -29,7 +29,8 @@ _BLOCK = 128
 """Spectra solved together; blocks share the cores, and bound the memory."""
 _ITERATIONS = 30
 _SETTLED = 1e-3
-"""A fit has settled when no coefficient moves by more than this share of its standard deviation."""
+"""A fit has settled when no coefficient moves by more than this share of its standard deviation, or when the
+deviance, a squared distance in standard deviations, changes by less than its square."""
 _FLOOR = 1e-3
 """Smallest model value, as a share of the spectrum's mean counts: keeps weights finite between the peaks."""
 
@@ -149,9 +150,10 @@ def _poisson(y: Array, columns: Array, pairs: Array, nonnegative: Array, shape: 
             y[active], columns, coefficients[active], target, deviance[active], floor[active]
         )
         moved = np.abs(new - coefficients[active]) * np.sqrt(np.einsum("nii->ni", step_information))
+        gained = deviance[active] - new_deviance
         coefficients[active], model[active], deviance[active] = new, new_model, new_deviance
         information[active] = step_information
-        done = moved.max(axis=1) < _SETTLED
+        done = (moved.max(axis=1) < _SETTLED) | (np.abs(gained) < _SETTLED**2)
         settled[active[done]] = True
         active = active[~done]
         if not len(active):
