@@ -219,7 +219,8 @@ def _inverse(information: Array, held: Array) -> Array:
 def bounded(matrices: Array, vectors: Array, nonnegative: Array) -> Array:
     """Minimise c'Mc/2 - v'c for every spectrum under c >= 0 where `nonnegative` (n, p)."""
     out = np.zeros_like(vectors)
-    _bounded_kernel(np.ascontiguousarray(matrices), np.ascontiguousarray(vectors), nonnegative, out)
+    # A read-only `nonnegative` would be another type to numba, and compile the kernel once more.
+    _bounded_kernel(np.ascontiguousarray(matrices), np.ascontiguousarray(vectors), np.array(nonnegative, bool), out)
     return out
 
 
