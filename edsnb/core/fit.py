@@ -165,50 +165,61 @@ def fit(
         The energy range or the background cannot be used.
     """
     spec = model_spec(spectra, elements, energy=energy, background=background, order=order, table=table)
-    total = spectra.counts.sum(axis=0, dtype=np.float64)
-    if calibration is True:
-        found = calibrate(total, spectra.energy, spec, fwhm_mn_ev=spectra.acquisition.resolution_ev)
-    elif calibration is False:
-        found = Calibration(Response(spectra.energy, spectra.acquisition.resolution_ev or NOMINAL_FWHM_EV))
-    else:
-        found = calibration
-    model = design(spec, found.response)
-    families = len(spec.families)
     counts = spectra.counts[:, spec.channels]
-    filled = np.flatnonzero(counts.sum(axis=1) > 0)
-    solution = solve(
-        counts[filled], model.columns, model.nonnegative, poisson=weighted, keep=families, progress=progress
-    )
-    status = np.full(len(spectra), Status.EMPTY, np.uint8)
-    status[filled] = np.where(solution.settled, Status.OK, Status.NOT_CONVERGED)
-    variance = np.einsum("nii->ni", solution.covariance)[:, :families]
-    status[filled[~np.isfinite(variance).all(axis=1)]] = Status.SINGULAR
+    status = np.full(len(spectra), Status.OK, np.uint8)
+    status[counts.sum(axis=1) <= 0] = Status.EMPTY
+    status[~np.isfinite(counts).all(axis=1)] = Status.FAILED
+    usable = np.flatnonzero(status == Status.OK)
+    found = _calibration(spectra, spec, calibration, usable)
+    model = design(spec, found.response)
+    f = len(spec.families)
+    solution = solve(counts[usable], model.columns, model.nonnegative, poisson=weighted, keep=f, progress=progress)
+    status[usable] = np.where(solution.settled, Status.OK, Status.NOT_CONVERGED)
+    variance = np.einsum("nii->ni", solution.covariance)[:, :f]
+    status[usable[~np.isfinite(variance).all(axis=1)]] = Status.SINGULAR
 
     def spread(values: Array) -> Array:
         out = np.full((len(spectra), *values.shape[1:]), np.nan)
-        out[filled] = values
+        out[usable] = values
+        out[status == Status.SINGULAR] = np.nan
         return out
 
     return FitResult(
         spectra=spectra,
         families=spec.families,
-        intensities=spread(solution.coefficients[:, :families]),
-        covariance=spread(solution.covariance[:, :families, :families]),
+        intensities=spread(solution.coefficients[:, :f]),
+        covariance=spread(solution.covariance[:, :f, :f]),
         chi2=spread(solution.chi2),
         status=status,
         alpha_fractions=model.alpha_fractions,
         channels=spec.channels,
         columns=model.columns,
-        background=spread(solution.coefficients[:, families:]),
+        background=spread(solution.coefficients[:, f:]),
         deviance=spread(solution.deviance),
-        settings={
-            "energy_kev": [float(e) for e in _range_of(spec.channels, spectra)],
-            "background": background if background != "polynomial" else f"polynomial of order {order}",
-            "weights": "Poisson, from the model" if weighted else "none",
-            "table": spec.families[0].table,
-            "calibration": found.to_dict(),
-        },
+        settings=_settings(spectra, spec, found, weighted),
     )
+
+
+def _calibration(spectra: Spectra, spec: ModelSpec, wanted: bool | Calibration, usable: Array) -> Calibration:
+    """Return the calibration that `fit` was asked for, found on the sum of the usable spectra."""
+    if isinstance(wanted, Calibration):
+        return wanted
+    width_ev = spectra.acquisition.resolution_ev
+    if not wanted:
+        return Calibration(Response(spectra.energy, width_ev or NOMINAL_FWHM_EV))
+    total = spectra.counts[usable].sum(axis=0, dtype=np.float64)
+    return calibrate(total, spectra.energy, spec, fwhm_mn_ev=width_ev)
+
+
+def _settings(spectra: Spectra, spec: ModelSpec, found: Calibration, weighted: bool) -> dict[str, object]:
+    """Return how the fit was made, for the provenance record."""
+    return {
+        "energy_kev": [float(e) for e in _range_of(spec.channels, spectra)],
+        "background": spec.background if spec.background != "polynomial" else f"polynomial of order {spec.order}",
+        "weights": "Poisson, from the model" if weighted else "none",
+        "table": spec.families[0].table,
+        "calibration": found.to_dict(),
+    }
 
 
 def model_spec(
@@ -221,6 +232,8 @@ def model_spec(
     table: LineTable = xraylib_family,
 ) -> ModelSpec:
     """Return what `fit` fits: the families of the elements that have a line in the range, and the background."""
+    if isinstance(elements, str):
+        raise ElementError(f"elements must be a list of symbols, such as ['Sr', 'Ti']; found {elements!r}.")
     symbols = list(elements) if elements is not None else [e.symbol for e in spectra.elements]
     if not symbols:
         raise ElementError("no elements to fit: the file has none selected. Name them, such as elements=['Sr', 'Ti'].")
