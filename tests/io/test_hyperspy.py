@@ -16,6 +16,7 @@ from edsnb.core.image import Acquisition, ElementSetting, EnergyAxis, SpectrumIm
 from edsnb.core.lines import LineFamily
 from edsnb.core.peaks import Response, line_shapes
 from edsnb.core.regions import ChipGrid, Regions, Spectra, chip
+from edsnb.core.solve import solve
 from edsnb.errors import CancelledError, ElementError, InputError, NoMapError
 from edsnb.io import dense
 from edsnb.io import hyperspy as bridge
@@ -274,6 +275,16 @@ def test_same_columns_without_weights_give_the_same_numbers(spectra, fits):
     solution = np.linalg.lstsq(fit.columns, counts.T, rcond=None)[0].T
     np.testing.assert_allclose(fit.intensities[full], solution[:, :4], rtol=1e-6)
     np.testing.assert_allclose(fit.model(full), solution @ fit.columns.T, atol=1e-5)
+
+
+def test_both_engines_agree_on_the_same_columns_without_weights(spectra, fits):
+    """The project's own solver on HyperSpy's columns, polynomial in keV and all."""
+    fit = fits["lstsq"]
+    full = [0, 1, 2, 4, 5]
+    free = np.zeros(fit.columns.shape[1], bool)
+    own = solve(spectra.counts[full, fit.channels], fit.columns, free, poisson=False)
+    np.testing.assert_allclose(own.coefficients[:, : len(fit.families)], fit.intensities[full], rtol=1e-6)
+    np.testing.assert_allclose(own.coefficients @ fit.columns.T, fit.model(full), atol=1e-5)
 
 
 def test_columns_hold_one_count_of_the_family(fits):
