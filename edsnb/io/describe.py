@@ -64,7 +64,7 @@ def describe(image: SpectrumImage) -> dict[str, Any]:
 
 def _above(counts: Array, energy: EnergyAxis, floor_kev: float) -> float:
     """Return the X-rays above the noise peak in a spectrum (..., E)."""
-    return float(counts[..., energy.centres_kev >= floor_kev].sum())
+    return float(counts[..., energy.channels(floor_kev, energy.range_kev[1])].sum())
 
 
 def _counts(image: SpectrumImage) -> tuple[float, float]:

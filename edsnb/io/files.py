@@ -34,7 +34,8 @@ def opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except EdsnbError:
         raise
-    except (OSError, LookupError, RuntimeError, ValueError) as error:
+    except (OSError, LookupError, RuntimeError, ValueError, AttributeError, TypeError) as error:
+        # The last two: a group stands where a dataset should, or the other way round.
         reason = str(error).strip("\"'").splitlines()[0] if str(error) else type(error).__name__
         raise FileFormatError(
             f"{path} cannot be read: it is not HDF5, cut off or damaged ({reason}). Copy it again from the microscope "

@@ -217,8 +217,8 @@ def _check_time(acquisition: Acquisition, pixels: int, notes: list[str]) -> None
     dwell, real, frames = acquisition.dwell_time_s, acquisition.real_time_s, acquisition.frames
     if dwell and real and frames and not 0.5 < real / (scan := dwell * pixels * frames) < 2:
         notes.append(
-            f"the file gives a real time of {real:.4g} s, but {frames} frames of {pixels} pixels take {scan:.4g} s: do not "
-            "trust times and count rates."
+            f"the file gives a real time of {real:.4g} s, but {frames} frames of {pixels} pixels take {scan:.4g} s: do "
+            "not trust times and count rates."
         )
 
 

@@ -247,7 +247,7 @@ def _energy_index(dictionary: Dictionary) -> int | None:
 
 
 def _energy_axis(axis: Dictionary) -> EnergyAxis:
-    """Return an axis as an energy axis in keV; one without a unit is in eV where it is far too long for keV."""
+    """Return an axis as an energy axis in keV; without a unit, channels of 0.5 and wider are in eV."""
     if "axis" in axis:
         values = np.asarray(axis["axis"], float)
         scale, offset = float(np.ptp(values)) / max(len(values) - 1, 1), float(values[0])
@@ -256,7 +256,7 @@ def _energy_axis(axis: Dictionary) -> EnergyAxis:
         size = len(values)
     else:
         size, scale, offset = int(axis["size"]), float(axis["scale"]), float(axis["offset"])
-    unit = KEV.get(str(axis.get("units")).strip().lower(), 1e-3 if scale * size > 1000 else 1.0)
+    unit = KEV.get(str(axis.get("units")).strip().lower(), 1e-3 if scale >= 0.5 else 1.0)
     return EnergyAxis(size, scale * unit, offset * unit)
 
 
