@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from edsnb.core.simulate import simulate
     from edsnb.io.hyperspy import from_signal, to_signal
     from edsnb.io.opening import open_file as open
-    from edsnb.pipeline import Analysis, Recipe, analyse
+    from edsnb.pipeline import Analysis, analyse
+    from edsnb.recipe import Recipe
 
 __version__ = "0.1.0"
 
@@ -35,7 +36,8 @@ _HOMES = {
     "edsnb.core.regions": ("ChipGrid", "Regions", "Spectra", "chip"),
     "edsnb.core.simulate": ("simulate",),
     "edsnb.io.hyperspy": ("from_signal", "to_signal"),
-    "edsnb.pipeline": ("Analysis", "Recipe", "analyse"),
+    "edsnb.pipeline": ("Analysis", "analyse"),
+    "edsnb.recipe": ("Recipe",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 - in the order of use

@@ -6,6 +6,7 @@ Heavy modules are imported inside the commands, so that ``edsnb --help`` answers
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -18,16 +19,22 @@ from edsnb.errors import EdsnbError, InputError
 
 if TYPE_CHECKING:
     from edsnb.core.solve import Progress
-    from edsnb.pipeline import Recipe
+    from edsnb.recipe import Recipe
 
 _RUN_EPILOG = """\
 Lines are named as HyperSpy does (La_La); the family they belong to is quantified (La_L).
 example:  edsnb run map.emd --elements La,Fe,Sr,Ti,O --deconvolve Cu,C --chip 15 --crop 0:500,0:500 --out result
 """
 
+_BAR = "{desc} {percentage:3.0f} % |{bar}| {elapsed} < {remaining}"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 2 after one line on standard error for anything the user can mend."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal without χ or ± shows ? instead of failing.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
@@ -35,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"edsnb: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("edsnb: stopped; nothing was written.", file=sys.stderr)
+        print("edsnb: stopped; results that were finished stay, nothing is left half done.", file=sys.stderr)
         return 130
 
 
@@ -107,11 +114,11 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _crop(text: str) -> tuple[int, ...]:
+def _crop(text: str) -> tuple[int, int, int, int]:
     """Read ``0:500,0:500`` as (y0, y1, x0, x1)."""
     try:
-        y, x = text.split(",")
-        return tuple(int(part) for part in (*y.split(":", 1), *x.split(":", 1)))
+        (y0, y1), (x0, x1) = (part.split(":") for part in text.split(","))
+        return int(y0), int(y1), int(x0), int(x1)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not y0:y1,x0:x1 in pixels, such as 0:500,0:500") from None
 
@@ -139,7 +146,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     """Return the recipe of the options given, over those of ``--recipe``."""
     from dataclasses import replace
 
-    from edsnb.pipeline import Recipe
+    from edsnb.recipe import Recipe
 
     base = Recipe.from_toml(options.recipe) if options.recipe else Recipe()
     given = {f.name: getattr(options, f.name, None) for f in fields(Recipe)}
@@ -158,7 +165,7 @@ def _run(options: argparse.Namespace) -> int:
     elif not options.quiet:
         print("\n".join(summary_lines(outcome)))
     for path, message in outcome.failures.items():
-        print(f"edsnb: {path}: {message}", file=sys.stderr)
+        print(f"edsnb: {message if path in message else f'{path}: {message}'}", file=sys.stderr)
     return 2 if outcome.failures else 0
 
 
@@ -188,23 +195,24 @@ def _demo(options: argparse.Namespace) -> int:
 def _watcher(quiet: bool) -> Callable[[str], Progress | None]:
     """Return a function that makes a progress bar for a job of a given name."""
 
-    def silent(_: str) -> Progress | None:
-        return None
-
     def bar(name: str) -> Progress:
-        from tqdm import tqdm
-
-        shown: Any = tqdm(desc=name, unit="chip", file=sys.stderr, leave=False)
+        shown: Any = None
 
         def update(done: int, total: int) -> None:
-            shown.total = total
+            nonlocal shown
+            # Reading and fitting each count from zero to a total of their own.
+            if shown is None or shown.total != total:
+                from tqdm import tqdm
+
+                shown = tqdm(desc=name, total=total, file=sys.stderr, leave=False, disable=None, bar_format=_BAR)
             shown.update(done - shown.n)
             if done >= total:
                 shown.close()
+                shown = None
 
         return update
 
-    return silent if quiet else bar
+    return (lambda _: None) if quiet else bar
 
 
 if __name__ == "__main__":

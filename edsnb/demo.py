@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from edsnb.batch import Watch
+from edsnb.batch import Watch, check_writable
 from edsnb.core.quantify import pool
 from edsnb.core.simulate import simulate
 from edsnb.core.truth import Truth
+from edsnb.errors import OutputError
 from edsnb.io.export import check_free
 from edsnb.io.velox_write import write_velox
-from edsnb.pipeline import Analysis, Recipe, analyse
+from edsnb.pipeline import Analysis, analyse
+from edsnb.recipe import Recipe
 
 _COMMON = Recipe(
     elements=("La", "Fe", "Sr", "Ti", "O"),
@@ -37,13 +39,16 @@ def run_demo(out: Path, *, overwrite: bool = False, watch: Watch = lambda _: Non
     OutputError
         The folder holds an earlier demo and `overwrite` is False.
     """
+    check_writable(out)
     for name, *_ in SAMPLES:
         check_free(out / name, overwrite=overwrite)
-    out.mkdir(parents=True, exist_ok=True)
     example = out / "example.emd"
+    if example.exists() and not overwrite:
+        raise OutputError(f"{example} exists already. Choose another folder, or say --overwrite to replace it.")
+    out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     made = simulate()
-    write_velox(made, example, overwrite=True)
+    write_velox(made, example, overwrite=overwrite)
     truth = made.truth
     lines = [
         f"example: {example}, a simulated LaFeO3 film on SrTiO3, {made.image.shape[0]} x {made.image.shape[1]} pixels, "

@@ -3,161 +3,26 @@
 from __future__ import annotations
 
 import time
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edsnb.core.events import Array
 from edsnb.core.fit import FitResult, default_range, fit
 from edsnb.core.image import SpectrumImage
 from edsnb.core.kfactors import KFactors
-from edsnb.core.lines import LineTable, xraylib_family
+from edsnb.core.lines import LineTable, parse_line, usual_family, xraylib_family
 from edsnb.core.quantify import Quantification, quantify
-from edsnb.core.regions import ChipGrid, Regions, Spectra, chip
+from edsnb.core.regions import Regions, Spectra, chip
 from edsnb.core.solve import Progress
-from edsnb.errors import InputError
+from edsnb.errors import InputError, KFactorError
 from edsnb.io.opening import open_file
+from edsnb.recipe import Recipe, with_kfactors
 
 if TYPE_CHECKING:
     import pandas as pd
-
-ENGINES = ("edsnb", "hyperspy", "hyperspy-published", "hyperspy-lstsq")
-LINE_TABLES = ("xraylib", "exspy")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Every setting of an analysis; as TOML it repeats the numbers."""
-
-    elements: tuple[str, ...] | None = None
-    """Elements to quantify. None: those selected in the file."""
-    deconvolve: tuple[str, ...] = ()
-    """Elements fitted too, but kept out of the 100 %."""
-    lines: tuple[str, ...] | None = None
-    """Line or family that quantifies each element. None: the file's choice, else the usual one."""
-    chip: int = 16
-    """Edge of a chip, pixels."""
-    stride: int | None = None
-    """Pixels from chip to chip; None for chips side by side."""
-    crop: tuple[int, int, int, int] | None = None
-    """y0, y1, x0, x1 in pixels, ends excluded; None for the whole map."""
-    origin: tuple[int, int] = (0, 0)
-    """y, x of the first chip's corner inside the crop."""
-    energy: tuple[float, float] | None = None
-    """Fitted range, keV. None: 0.2 to 20, but above the noise peak."""
-    background: str = "physical"
-    order: int = 6
-    """Order of a polynomial background."""
-    calibrate: bool = True
-    """Calibrate the energy axis on the summed spectrum before the fit."""
-    line_table: str = "xraylib"
-    """Source of line energies and weights: xraylib or exspy."""
-    kfactors: str | KFactors = "theory"
-    """theory, the path of a Velox k-factor CSV, or the factors themselves."""
-    k_convention: str = "family"
-    """What the k-factors belong to: the whole family or its alpha line."""
-    beam_kev: float | None = None
-    """Beam energy where the file gives none, or a wrong one."""
-    engine: str = "edsnb"
-    """edsnb, or a HyperSpy fit for comparison: hyperspy (default multifit), hyperspy-published, hyperspy-lstsq."""
-
-    def __post_init__(self) -> None:
-        """Refuse settings that cannot be."""
-        for name, allowed in (("engine", ENGINES), ("line_table", LINE_TABLES), ("k_convention", ("family", "alpha"))):
-            if getattr(self, name) not in allowed:
-                raise InputError(f"recipe: {name} = {getattr(self, name)!r} is unknown; choose {', '.join(allowed)}.")
-        if self.elements is not None and (both := set(self.elements) & set(self.deconvolve)):
-            raise InputError(
-                f"recipe: {', '.join(sorted(both))} cannot be quantified and only deconvolved at once; "
-                "name each element in one place."
-            )
-
-    @property
-    def grid(self) -> ChipGrid:
-        """The chip grid of this recipe."""
-        return ChipGrid(self.chip, self.crop, self.stride, self.origin)
-
-    def to_toml(self) -> str:
-        """Return the recipe as TOML; settings left at None are left out."""
-        import tomli_w
-
-        values: dict[str, Any] = {}
-        for spec in fields(self):
-            value = getattr(self, spec.name)
-            if isinstance(value, KFactors):
-                values[spec.name] = {k: v for k, v in value.to_dict().items() if v is not None}
-            elif value is not None:
-                values[spec.name] = list(value) if isinstance(value, tuple) else value
-        # A table must come after all plain values.
-        ordered = dict(sorted(values.items(), key=lambda item: isinstance(item[1], dict)))
-        return tomli_w.dumps(ordered)
-
-    @classmethod
-    def from_toml(cls, path: str | PathLike[str]) -> Recipe:
-        """Read a recipe; a k-factor path in it is taken relative to the recipe's folder.
-
-        Raises
-        ------
-        InputError
-            The file cannot be read, is no TOML, or holds a setting that does not exist or has the wrong type.
-        """
-        file = Path(path)
-        try:
-            values = tomllib.loads(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"recipe {file} cannot be read: {error.strerror or error}.") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"recipe {file} is not valid TOML: {error}.") from None
-        known = {spec.name for spec in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise InputError(
-                f"recipe {file}: unknown setting {', '.join(unknown)}; settings are {', '.join(sorted(known))}."
-            )
-        source = values.get("kfactors")
-        if isinstance(source, str) and source != "theory":
-            values["kfactors"] = str(file.parent / source)
-        return cls.from_dict(values, where=f"recipe {file}")
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
-        """Make a recipe of plain values (lists for tuples, a table for k-factors)."""
-        made: dict[str, Any] = {}
-        for name, value in values.items():
-            expected, wanted = _TYPES[name]
-            right = isinstance(value, expected) and not (isinstance(value, bool) and bool not in expected)
-            if right and isinstance(value, list | tuple) and name in _LENGTHS:
-                right = len(value) == _LENGTHS[name] and all(isinstance(v, int | float) for v in value)
-            if not right:
-                raise InputError(f"{where}: {name} must be {wanted}; found {value!r}.")
-            if isinstance(value, Mapping):
-                value = KFactors(**value)
-            made[name] = tuple(value) if isinstance(value, list) else value
-        return cls(**made)
-
-
-_NAMES = ((list, tuple), "a list of names")
-_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
-    "elements": _NAMES,
-    "deconvolve": _NAMES,
-    "lines": _NAMES,
-    "chip": ((int,), "a whole number of pixels"),
-    "stride": ((int,), "a whole number of pixels"),
-    "crop": ((list, tuple), "four whole numbers [y0, y1, x0, x1]"),
-    "origin": ((list, tuple), "two whole numbers [y, x]"),
-    "energy": ((list, tuple), "two numbers [low, high] in keV"),
-    "background": ((str,), "a name"),
-    "order": ((int,), "a whole number"),
-    "calibrate": ((bool,), "true or false"),
-    "line_table": ((str,), "a name"),
-    "kfactors": ((str, dict, KFactors), "'theory', a path or a table"),
-    "k_convention": ((str,), "a name"),
-    "beam_kev": ((int, float), "a number"),
-    "engine": ((str,), "a name"),
-}
-_LENGTHS = {"crop": 4, "origin": 2, "energy": 2}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,6 +33,8 @@ class Analysis:
     spectra: Spectra
     fit: FitResult
     quantification: Quantification
+    asked: Recipe
+    """The recipe as it was given."""
     recipe: Recipe
     """The recipe with everything that was left open filled in."""
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -209,17 +76,24 @@ def analyse(
     regions
         Irregular chips instead of the recipe's grid: Regions, a label image, a mask, {name: mask}.
     progress
-        Told (done, total) during the fit; returning False stops it.
+        Told (done, total) while the file is read, then anew during the fit; returning False stops the work.
 
     Returns
     -------
     Analysis
+
+    Raises
+    ------
+    EdsnbError
+        The file cannot be read, a setting cannot be used with it, or `progress` returned False.
     """
-    recipe = recipe or Recipe()
+    asked = recipe or Recipe()
+    recipe = with_kfactors(asked)
     clock = _Clock()
-    image = source if isinstance(source, SpectrumImage) else open_file(source)
+    image = source if isinstance(source, SpectrumImage) else open_file(source, progress=progress)
     if recipe.beam_kev is not None:
         image = replace(image, acquisition=replace(image.acquisition, beam_kev=recipe.beam_kev))
+    _check_beam(recipe, image)
     clock.lap("open")
     if image.events is None and regions is None and image.spectra is not None:
         spectra = replace(image.spectra, acquisition=image.acquisition, elements=image.elements)
@@ -229,39 +103,58 @@ def analyse(
     quantified, kept_out = _elements(recipe, spectra)
     fitted = _fit(spectra, (*quantified, *kept_out), recipe, progress)
     clock.lap("fit")
-    kfactors = _kfactors(recipe)
-    lines = recipe.lines
-    if lines is not None:
-        kept_out = tuple(e for e in (*quantified, *kept_out) if e not in {line.split("_")[0] for line in lines})
     result = quantify(
         fitted,
-        lines,
-        kfactors=kfactors,
-        convention=recipe.k_convention if kfactors == "theory" else None,  # type: ignore[arg-type]
+        recipe.lines or _lines(fitted, quantified),
+        kfactors=recipe.kfactors,
+        convention=recipe.k_convention,  # type: ignore[arg-type]
         deconvolve=kept_out,
         beam_kev=recipe.beam_kev,
     )
     clock.lap("quantify")
     filled = replace(
         recipe, elements=quantified, deconvolve=kept_out, lines=result.families, kfactors=result.kfactors,
-        energy=recipe.energy or tuple(fitted.settings["energy_kev"]),  # type: ignore[arg-type]
+        k_convention=result.convention, energy=recipe.energy or tuple(fitted.settings["energy_kev"]),  # type: ignore
     )  # fmt: skip
-    return Analysis(image, spectra, fitted, result, filled, clock.seconds)
+    return Analysis(image, spectra, fitted, result, asked, filled, clock.seconds)
+
+
+def _check_beam(recipe: Recipe, image: SpectrumImage) -> None:
+    """Raise KFactorError where k-factors were made for another beam energy, as those in another file's recipe are."""
+    beam = image.acquisition.beam_kev
+    if not isinstance(recipe.kfactors, KFactors) or recipe.kfactors.beam_kev is None or beam is None:
+        return
+    if abs(recipe.kfactors.beam_kev - beam) > 0.01 * beam:
+        raise KFactorError(
+            f"the k-factors ({recipe.kfactors.source}) hold for {recipe.kfactors.beam_kev:g} keV, but the beam had "
+            f"{beam:g} keV. Use kfactors 'theory' or a table for {beam:g} keV."
+        )
 
 
 def _elements(recipe: Recipe, spectra: Spectra) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the elements to quantify and those to fit besides."""
     if recipe.elements is not None:
-        return tuple(recipe.elements), tuple(recipe.deconvolve)
+        return recipe.elements, recipe.deconvolve
     chosen = [e for e in spectra.elements if e.symbol not in recipe.deconvolve]
-    kept_out = dict.fromkeys((*recipe.deconvolve, *(e.symbol for e in chosen if not e.quantify)))
+    if recipe.lines is not None:
+        quantified = tuple(parse_line(line)[0] for line in recipe.lines)
+        others = (e.symbol for e in chosen if e.symbol not in quantified)
+        return quantified, tuple(dict.fromkeys((*recipe.deconvolve, *others)))
     quantified = tuple(e.symbol for e in chosen if e.quantify)
     if not quantified:
         raise InputError(
             f"{spectra.source or 'the data'}: no elements are selected in the file, so name them: "
             "--elements Sr,Ti,O on the command line, elements=('Sr', 'Ti', 'O') in a Recipe."
         )
-    return quantified, tuple(kept_out)
+    others = (e.symbol for e in chosen if not e.quantify)
+    return quantified, tuple(dict.fromkeys((*recipe.deconvolve, *others)))
+
+
+def _lines(fitted: FitResult, elements: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the family that quantifies each element: the file's choice where it was fitted, else the usual one."""
+    chosen = {f"{e.symbol}_{e.family}" for e in fitted.spectra.elements}
+    named = {f.element: f.name for f in fitted.families if f.name in chosen}
+    return tuple(named.get(e) or usual_family(e, fitted.families).name for e in elements)
 
 
 def _fit(spectra: Spectra, elements: tuple[str, ...], recipe: Recipe, progress: Progress | None) -> FitResult:
@@ -290,13 +183,6 @@ def _table(name: str) -> LineTable:
     from edsnb.io.hyperspy import exspy_family
 
     return exspy_family
-
-
-def _kfactors(recipe: Recipe) -> KFactors | str:
-    """Return the recipe's k-factors, read from the file it names."""
-    if isinstance(recipe.kfactors, KFactors) or recipe.kfactors == "theory":
-        return recipe.kfactors
-    return KFactors.from_velox(recipe.kfactors, convention=recipe.k_convention)  # type: ignore[arg-type]
 
 
 class _Clock:

@@ -80,6 +80,25 @@ def check_free(target: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{target} holds a result already. Choose another folder, or say --overwrite to replace it.")
 
 
+def check_combined(path: Path, files: Iterable[str], *, overwrite: bool) -> None:
+    """Raise OutputError unless a combined table of these files may be written to `path`."""
+    import pandas as pd
+
+    if not path.exists():
+        return
+    try:
+        held = set(pd.read_csv(path, usecols=["file"], dtype=str)["file"])
+    except (OSError, ValueError):
+        raise OutputError(
+            f"{path} exists and is not a table of several files, so it is never replaced. Choose another folder."
+        ) from None
+    if (others := sorted(held - set(files))) and not overwrite:
+        raise OutputError(
+            f"{path} holds the chips of {', '.join(others)}, which are not among these files. Choose another folder, "
+            "name all files, or say --overwrite to replace it."
+        )
+
+
 def combine(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
     """Write several tables as one CSV, with a first column ``file``."""
     import pandas as pd
@@ -126,6 +145,7 @@ def provenance(analysis: Analysis) -> dict[str, Any]:
     return {
         "input": {"path": image.source, "sha256": image.digest, "software": image.software},
         "notes": list(image.notes),
+        "asked": analysis.asked.to_dict(),
         "conventions": quant.describe(),
         "intensity": "counts of the whole line family, also of its lines outside the fitted range",
         "k_factors": quant.kfactors.to_dict(),
@@ -168,11 +188,12 @@ def _move(made: Path, target: Path) -> None:
     if not target.exists():
         made.replace(target)
         return
-    old = made.with_name("replaced")
+    old = made.with_name(f"{made.name} before")
     target.replace(old)
     try:
         made.replace(target)
-    except OSError:
+    except BaseException:
+        # Also where the user stops the program in this very moment.
         old.replace(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
