@@ -76,6 +76,8 @@ def test_drift_is_found_again(offset_ev, gain, width_ev, tail):
     assert found.offset_change_ev == pytest.approx((found.response.energy.offset_kev - AXIS.offset_kev) * 1e3)
     assert found.gain_change == pytest.approx(found.response.energy.scale_kev / AXIS.scale_kev - 1)
     assert found.message.startswith(f"offset {found.offset_change_ev:+.2f} ± ")
+    assert f"gain {found.gain_change * 100:+.4f} ± {found.gain_sd * 100:.4f} %" in found.message
+    assert f"width {found.response.fwhm_mn_ev:.1f} ± {found.fwhm_sd_ev:.1f} eV at Mn Ka" in found.message
     assert found.response.energy.size == AXIS.size
 
 
