@@ -81,6 +81,18 @@ class Quantification:
         return self.kfactors.convention
 
     @property
+    def columns(self) -> list[int]:
+        """K columns of the fit that quantified the elements."""
+        return [self.fit.column(name) for name in self.families]
+
+    @property
+    def atoms_per_count(self) -> Array:
+        """(K,) atoms that one fitted count of each family stands for, relative to each other: k / A."""
+        k = np.array([self.kfactors.factors[name] for name in self.families])
+        alpha = self.fit.alpha_fractions[self.columns] if self.convention == "alpha" else 1.0
+        return k * alpha / np.array([atomic_weight(element) for element in self.elements])
+
+    @property
     def normalisation(self) -> str:
         """Say which elements share the 100 %, and which do not."""
         shared = f"{_listed(self.elements)} {'share' if len(self.elements) > 1 else 'has'} the 100 %"
@@ -185,8 +197,8 @@ def quantify(
     # Nor do shares of what may be noise alone, as in vacuum. An engine without uncertainties cannot tell (NaN).
     sd = np.sqrt(np.einsum("nii->ni", covariance))
     found &= ~(counts < DETECTED * sd).all(axis=1)
-    weight, weight_covariance = _shares(counts, covariance, k, fitted & found)
-    atomic, atomic_covariance = _shares(counts, covariance, per_atom, fitted & found)
+    weight, weight_covariance = shares(counts, covariance, k, fitted & found)
+    atomic, atomic_covariance = shares(counts, covariance, per_atom, fitted & found)
     return Quantification(
         elements=tuple(family.element for family in families),
         families=names,
@@ -217,18 +229,15 @@ def pool(quant: Quantification, chosen: ArrayLike) -> tuple[Array, Array]:
     -------
     (K,) at% and its (K,) standard deviation from counting statistics; NaN where nothing was chosen.
     """
-    fit = quant.fit
-    columns = [fit.column(name) for name in quant.families]
-    counts, covariance = _counts(fit, columns, quant.convention)
-    k = np.array([quant.kfactors.factors[name] for name in quant.families])
-    per_atom = k / np.array([atomic_weight(element) for element in quant.elements])
-    select = np.asarray(chosen)
-    total, spread = counts[select].sum(axis=0)[None], covariance[select].sum(axis=0)[None]
-    atomic, atomic_covariance = _shares(total, spread, per_atom, (total * per_atom).sum(axis=1) > 0)
+    select, columns = np.asarray(chosen), quant.columns
+    total = quant.fit.intensities[select][:, columns].sum(axis=0)[None]
+    spread = quant.fit.covariance[select][:, columns][:, :, columns].sum(axis=0)[None]
+    factors = quant.atoms_per_count
+    atomic, atomic_covariance = shares(total, spread, factors, (total * factors).sum(axis=1) > 0)
     return atomic[0], _sd(atomic_covariance)[0]
 
 
-def _shares(counts: Array, covariance: Array, factors: Array, usable: Array) -> tuple[Array, Array]:
+def shares(counts: Array, covariance: Array, factors: Array, usable: Array) -> tuple[Array, Array]:
     """Return ``100 f_i I_i / sum_j f_j I_j`` (n, K) and its covariance (n, K, K), exact to first order.
 
     Rows that are not `usable` are NaN.
