@@ -38,8 +38,7 @@ def open_file(
 
     Returns
     -------
-    SpectrumImage. Files without a map (point spectra, reduced files) have ``events`` None, and `notes` say what is
-    possible with them.
+    SpectrumImage. Files without a map (point spectra) have ``events`` None, and `notes` say what is possible with them.
 
     Raises
     ------

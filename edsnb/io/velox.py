@@ -21,6 +21,7 @@ from edsnb.core.image import Acquisition, EnergyAxis, Segment, SpectrumImage
 from edsnb.core.regions import Spectra
 from edsnb.errors import FileFormatError, InputError, NoMapError
 from edsnb.io.files import Progress, Ticker, distinct, existing_file, opened, sha256
+from edsnb.io.velox_cube import read_cube
 from edsnb.io.velox_raster import Frames, Raster, Shape, candidates, choose_frames, choose_raster, scanned_shape
 from edsnb.io.velox_settings import (
     Json,
@@ -83,7 +84,8 @@ def open_velox(
     Returns
     -------
     SpectrumImage. All segments are summed; each one's own spectrum and calibration stand in `segments`.
-    Point spectra and reduced files have ``events`` None, and `notes` say what they hold.
+    Point spectra have ``events`` None, and `notes` say what they hold. Reduced files have the X-rays of Velox's
+    compressed map.
 
     Raises
     ------
@@ -124,10 +126,15 @@ def _read(
     notes: list[str] = []
     spectra = read_spectra(file, elements, str(source), notes)
     mode = quantification_mode(feature, settings)
+    keep = None
     if chosen and chosen.streams:
         image, keep = _read_map(file, raw, chosen, frames, progress, notes)
+    elif chosen and len(file.get("Data/SpectrumStream", ())):
+        raise FileFormatError(f"{source} does not say which event streams belong to spectrum image {chosen.path}.")
+    elif frames is not None:
+        raise InputError(f"{source} keeps no frames apart, so frames={frames!r} cannot be summed; leave it out.")
     else:
-        image, keep = _read_without_map(file, chosen, spectra, notes), None
+        image = _read_reduced(file, chosen, spectra, notes) if chosen else _read_points(file, spectra, notes)
     surveys, maps = read_images(file, mode, keep, notes)
     return replace(
         image,
@@ -177,10 +184,7 @@ def _choose_map(maps: Sequence[_Map], pick: int | str | None, source: Path) -> _
     found = [k for k, name in enumerate(ids) if k == pick or (isinstance(pick, str) and pick and name.startswith(pick))]
     if len(found) != 1:
         raise InputError(f"spectrum_image={pick!r} names {len(found)} of the spectrum images in {source} ({listed}).")
-    chosen = maps[found[0]]
-    if len(maps) > 1 and not chosen.streams:
-        raise FileFormatError(f"{source} does not say which event streams belong to spectrum image {ids[found[0]]}.")
-    return chosen
+    return maps[found[0]]
 
 
 def _read_map(
@@ -293,29 +297,41 @@ def _mean_axis(segments: Sequence[Segment], notes: list[str]) -> EnergyAxis:
     return axis
 
 
-def _read_without_map(file: h5py.File, chosen: _Map | None, spectra: Spectra | None, notes: list[str]) -> SpectrumImage:
-    """Return the record of a file without X-rays by pixel: point spectra, or a reduced file."""
-    if chosen is None and spectra is None:
+def _read_points(file: h5py.File, spectra: Spectra | None, notes: list[str]) -> SpectrumImage:
+    """Return the record of a file of point spectra."""
+    if spectra is None:
         raise NoMapError(
             f"{file.filename} holds no EDS data: it has {_held(file)}. Open the file that was saved with the map."
         )
-    metadata = read_metadata(file[chosen.path]) if chosen else {}
-    energy = spectra.energy if spectra else calibration(metadata, DEFAULT_BINS)
+    notes.append(
+        "point spectra, no map: the stored spectra can be fitted and quantified; there is nothing to cut into chips."
+    )
+    return SpectrumImage((0, 0), spectra.energy, None, spectra.acquisition, segments=_point_segments(file))
+
+
+def _read_reduced(file: h5py.File, chosen: _Map, spectra: Spectra | None, notes: list[str]) -> SpectrumImage:
+    """Return the map of a reduced file, whose streams were removed, from Velox's compressed copy."""
+    group = file[chosen.path]
+    metadata = read_metadata(group)
+    said = number(read_json(group["AcquisitionSettings"]), "bincount") if "AcquisitionSettings" in group else None
+    energy = spectra.energy if spectra else calibration(metadata, int(said or DEFAULT_BINS))
     if energy is None:
         raise FileFormatError(f"{file.filename} gives no energy calibration for any X-ray detector.")
+    shape = scanned_shape(metadata) or (0, 0)
+    events = read_cube(group["Data"], shape, energy.size) if "Data" in group else None
+    settings = read_json(group["SpectrumImageSettings"]) if _has_settings(file, chosen) else {}
+    frames = int(number(settings, "endFramePosition") or 0) - int(number(settings, "startFramePosition") or 1) + 1
     fit = "its stored spectra can be fitted and quantified" if spectra else "it holds no summed spectrum either"
-    if chosen is None:
-        notes.append(f"point spectra, no map: {fit}, but there is nothing to cut into chips.")
-    else:
-        notes.append(
-            f"reduced file, Velox removed the X-rays of the pixels: {fit}, its images and element maps can be shown "
-            "and compared. Cutting chips needs the file as it was before."
-        )
-    acquisition = (
-        spectra.acquisition if spectra else read_acquisition(metadata, (), [detector_name(metadata)], frames=None)
+    notes.append(
+        "reduced file, its event streams are gone: the X-rays are those of Velox's compressed map, with all frames and "
+        "segments summed."
+        if events
+        else f"reduced file, and its map cannot be read, so no chips can be cut: {fit}, its images and element maps "
+        "can be shown and compared. Chips need the file as it was before."
     )
-    shape, pixel = scanned_shape(metadata) or (0, 0), pixel_nm(metadata)
-    return SpectrumImage(shape, energy, None, acquisition, pixel, spectra=spectra, segments=_point_segments(file))
+    names = [detector_name(metadata)]
+    acquisition = read_acquisition(metadata, (), names, frames=frames if events and frames > 0 else None)
+    return SpectrumImage(shape, energy, events, acquisition, pixel_nm(metadata))
 
 
 def _point_segments(file: h5py.File) -> tuple[Segment, ...]:

@@ -99,7 +99,7 @@ def _misses_part_of_a_row(shape: Shape, frames: int, markers: Iterable[int]) -> 
     missing = whole - min(markers)
     if not 0 <= missing < shape[1] or max(markers) > whole:
         return None
-    note = f"the last {missing} of {whole} pixel markers are missing: the end of the last frame was not recorded."
+    note = f"{missing} of {whole} pixel markers are missing: X-rays may be displaced by up to {missing} pixels."
     return Raster(shape, frames, note)
 
 

@@ -70,6 +70,8 @@ class Layout:
     spectra: Sequence[tuple[str, Array]] = ()
     bins: int = BINS
     settings: dict[str, Any] | None = None
+    cube: Array | None = None
+    """Bytes of the compressed map."""
 
 
 def write(path: Path, layout: Layout) -> Path:
@@ -86,6 +88,9 @@ def write(path: Path, layout: Layout) -> Path:
             _metadata(group, [metadata(layout, "SuperXG2", layout.frames)])
             end = layout.end or layout.frames
             _text(group, "SpectrumImageSettings", {"startFramePosition": "1", "endFramePosition": str(end)})
+            if layout.cube is not None:
+                group.create_dataset("Data", data=layout.cube[:, None])
+                _text(group, "AcquisitionSettings", {"bincount": str(layout.bins)})
             if layout.features:
                 _feature(file, k, group.name, ids[k :: layout.maps], layout)
         for k, (detector, data) in enumerate(layout.images):

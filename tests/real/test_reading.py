@@ -16,6 +16,7 @@ from edsnb.core.regions import ChipGrid, chip
 from edsnb.errors import FileFormatError, NoMapError
 from edsnb.io.describe import describe, describe_text
 from edsnb.io.opening import open_file
+from edsnb.io.velox_cube import read_cube
 from tests.helpers import real_file
 from tests.io.velox_files import plain_cube
 
@@ -26,7 +27,8 @@ MAPS = {
     "velox_v11_no_elements.emd": ((16, 20), 1),
     "example_velox_EELS_EDS.emd": ((16, 20), 1),
 }
-WITHOUT_MAP = ("EDS-STO.emd", "velox_v11_SI_16x16_reduced.emd")
+REDUCED = "velox_v11_SI_16x16_reduced.emd"
+POINTS = "EDS-STO.emd"
 BCF = "bcf_v2_50x50px.bcf"
 
 
@@ -138,25 +140,55 @@ def test_stored_maps_and_elements_of_the_v11_map() -> None:
 
 def test_an_unfinished_scan_is_noted() -> None:
     notes = opened("fei_emd_si.emd").notes
-    assert "last 7 of 1280" in notes[0]
+    assert "7 of 1280 pixel markers are missing" in notes[0]
     assert "do not trust times" in notes[1]
 
 
-def test_point_spectra_and_reduced_files_open_with_what_they_hold() -> None:
-    points, reduced = (opened(name) for name in WITHOUT_MAP)
-    assert points.spectra is not None
-    assert points.spectra.names[0] == "Summed"
-    assert points.spectra.counts[0].sum() == 190_830
-    assert [e.symbol for e in points.elements] == ["O", "Ti", "Cu", "Sr"]
-    assert points.acquisition.live_time_s == pytest.approx(25.61, abs=0.01)
-    assert reduced.spectra is not None
-    assert reduced.shape == (16, 16)
-    assert reduced.haadf is not None
-    assert [m.element for m in reduced.maps] == ["C", "O", "Ca", "Cu"]
-    for image in (points, reduced):
-        assert image.events is None
-        with pytest.raises(NoMapError, match="stored spectra"):
-            image.require_events()
+def test_point_spectra_open_with_what_they_hold() -> None:
+    image = opened(POINTS)
+    assert image.events is None
+    assert image.spectra is not None
+    assert image.spectra.names[0] == "Summed"
+    assert image.spectra.counts[0].sum() == 190_830
+    assert [e.symbol for e in image.elements] == ["O", "Ti", "Cu", "Sr"]
+    assert image.acquisition.live_time_s == pytest.approx(25.61, abs=0.01)
+    with pytest.raises(NoMapError, match="stored spectra"):
+        image.require_events()
+
+
+def test_a_reduced_file_holds_the_same_map_as_before() -> None:
+    image = opened(REDUCED)
+    np.testing.assert_array_equal(cube_of(REDUCED), cube_of("velox_v11_SI_16x16.emd"))
+    assert image.shape == (16, 16)
+    assert image.spectra is not None
+    np.testing.assert_array_equal(cube_of(REDUCED).sum(0), image.spectra.counts[0])
+    assert image.haadf is not None
+    assert [m.element for m in image.maps] == ["C", "O", "Ca", "Cu"]
+    assert image.acquisition.frames == 2
+    assert "compressed map" in image.notes[0]
+
+
+@pytest.mark.parametrize("name", ["velox_v11_SI_16x16.emd", "velox_v11_no_elements.emd", "example_velox_EELS_EDS.emd"])
+def test_the_compressed_map_equals_the_streams(name: str) -> None:
+    image = opened(name)
+    with h5py.File(real_file(name)) as file:
+        (group,) = file["Data/SpectrumImage"].values()
+        events = read_cube(group["Data"], image.shape, image.energy.size)
+    assert events is not None
+    np.testing.assert_array_equal(events.to_dense(), cube_of(name))
+
+
+def test_words_after_the_last_marker_are_left_out() -> None:
+    """Velox adds them to the first pixel; RosettaSciIO leaves them out, as edsnb does: the beam was flying back."""
+    name = "fei_SI_SuperX-HAADF_20frames_10x50.emd"
+    image = opened(name)
+    with h5py.File(real_file(name)) as file:
+        (group,) = file["Data/SpectrumImage"].values()
+        events = read_cube(group["Data"], image.shape, image.energy.size)
+    assert events is not None
+    difference = events.to_dense().astype(int) - cube_of(name)
+    assert difference[0].sum() == 74
+    assert not difference[1:].any()
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -179,7 +211,7 @@ def test_bruker_equals_rosettasciio() -> None:
     assert [s.image.shape for s in image.surveys.values()] == [(50, 50), (825, 1100)]
 
 
-@pytest.mark.parametrize("name", [*MAPS, *WITHOUT_MAP, BCF])
+@pytest.mark.parametrize("name", [*MAPS, REDUCED, POINTS, BCF])
 def test_every_file_is_described(name: str) -> None:
     image = opened(name)
     facts = describe(image)
