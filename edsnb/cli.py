@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -28,6 +29,8 @@ example:  edsnb run map.emd --elements La,Fe,Sr,Ti,O --deconvolve Cu,C --chip 15
 
 _BAR = "{desc} {percentage:3.0f} % |{bar}| {elapsed} < {remaining}"
 
+_PICK_HELP = "which map of a file that holds several: its number from 0, or its name"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 2 after one line on standard error for anything the user can mend."""
@@ -37,13 +40,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
-        return int(options.command(options))
+        code = int(options.command(options))
+        sys.stdout.flush()
+        return code
     except EdsnbError as error:
         print(f"edsnb: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("edsnb: stopped; results that were finished stay, nothing is left half done.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Whoever read the output, such as head, has had enough; what is left must not be flushed into nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="what is in a file and what can be done with it")
     info.add_argument("file", type=Path)
     info.add_argument("--json", action="store_true", help="print JSON")
+    info.add_argument("--spectrum-image", type=_pick, metavar="N", help=_PICK_HELP)
     info.set_defaults(command=_info)
 
     run = commands.add_parser(
@@ -93,6 +103,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--deconvolve", type=_names, metavar="Cu,C", help="elements fitted but kept out of the 100 %%")
     run.add_argument("--lines", type=_names, metavar="La_La,Fe_Ka", help="line that quantifies each element")
+    run.add_argument("--spectrum-image", type=_pick, metavar="N", help=_PICK_HELP)
     run.add_argument("--chip", type=int, metavar="PX", help="edge of a chip in pixels (default 16)")
     run.add_argument("--stride", type=int, metavar="PX", help="pixels from chip to chip (default: the chip's edge)")
     run.add_argument("--crop", type=_crop, metavar="Y0:Y1,X0:X1", help="part of the map, ends excluded")
@@ -107,6 +118,11 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--overwrite", action="store_true", help="replace results that exist")
     run.add_argument("--quiet", action="store_true", help="no progress bars and no table")
     run.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+def _pick(text: str) -> int | str:
+    """Read the number or name of a map."""
+    return int(text) if text.isdecimal() else text
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -137,7 +153,7 @@ def _info(options: argparse.Namespace) -> int:
     from edsnb.io.describe import describe, describe_text
     from edsnb.io.opening import open_file
 
-    image = open_file(options.file)
+    image = open_file(options.file, spectrum_image=options.spectrum_image)
     print(json.dumps(describe(image), indent=2, ensure_ascii=False) if options.json else describe_text(image))
     return 0
 

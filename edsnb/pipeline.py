@@ -90,7 +90,10 @@ def analyse(
     asked = recipe or Recipe()
     recipe = with_kfactors(asked)
     clock = _Clock()
-    image = source if isinstance(source, SpectrumImage) else open_file(source, progress=progress)
+    if isinstance(source, SpectrumImage):
+        image = source
+    else:
+        image = open_file(source, spectrum_image=recipe.spectrum_image, progress=progress)
     if recipe.beam_kev is not None:
         image = replace(image, acquisition=replace(image.acquisition, beam_kev=recipe.beam_kev))
     _check_beam(recipe, image)

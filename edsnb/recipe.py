@@ -37,6 +37,8 @@ class Recipe:
     """Elements fitted too, but kept out of the 100 %."""
     lines: tuple[str, ...] | None = None
     """One line or family for each element to quantify. None: the file's choice, else the usual one."""
+    spectrum_image: int | str | None = None
+    """Which map of a file that holds several: its number from 0, or its name."""
     chip: int = 16
     """Edge of a chip, pixels."""
     stride: int | None = None
@@ -165,6 +167,11 @@ def _real(value: Any) -> float:
     return float(value)
 
 
+def _pick(value: Any) -> int | str:
+    """Return a number or a name."""
+    return value if isinstance(value, str) else _whole(value)
+
+
 def _several(kind: Callable[[Any], Any], length: int) -> Callable[[Any], tuple[Any, ...]]:
     """Return what checks `length` values of a kind."""
 
@@ -201,6 +208,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "elements": (_names, "a list of names"),
     "deconvolve": (_names, "a list of names"),
     "lines": (_names, "a list of names"),
+    "spectrum_image": (_pick, "the number or the name of a map"),
     "chip": (_whole, "a whole number of pixels"),
     "stride": (_whole, "a whole number of pixels"),
     "crop": (_several(_whole, 4), "four whole numbers y0, y1, x0, x1"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edsnb.core.events import Array
-from edsnb.core.fit import FitResult, Status
+from edsnb.core.fit import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def summary_figure(analysis: Analysis) -> Figure:
     regions = analysis.spectra.regions
     rows, columns = _layout(len(analysis.quantification.elements) + 1) if regions is not None else (0, 0)
     wide = _map_width(analysis, regions) if regions is not None else 0.0
-    fits = _typical_and_worst(analysis.fit)
+    fits = _typical_and_worst(analysis)
     upper = _HEAD + rows * (_MAP + _MAP_GAP)
     lower = _NAMES + _FIT + _RESIDUAL + 0.8 if fits else 0.3
     figure = Figure(figsize=(max(columns * (wide + _BAR), _FITS), upper + lower))
@@ -233,10 +233,13 @@ def _scale_bar(axes: Axes, analysis: Analysis) -> None:
     axes.text(0.03 + share, -0.035, text, transform=axes.transAxes, va="center", fontsize=8)
 
 
-def _typical_and_worst(fit: FitResult) -> dict[str, int]:
-    """Return the spectra with the median and the highest chi-square, those that were fitted at all."""
-    fitted = np.flatnonzero(np.isin(fit.status, (Status.OK, Status.NOT_CONVERGED)))
-    order = fitted[np.argsort(fit.chi2[fitted], kind="stable")].tolist()
+def _typical_and_worst(analysis: Analysis) -> dict[str, int]:
+    """Return the quantified spectra with the median and the highest chi-square; of all fitted ones where none is."""
+    done = (Status.OK, Status.NOT_CONVERGED)
+    chosen = np.flatnonzero(np.isin(analysis.quantification.status, done))
+    if not len(chosen):
+        chosen = np.flatnonzero(np.isin(analysis.fit.status, done))
+    order = chosen[np.argsort(analysis.fit.chi2[chosen], kind="stable")].tolist()
     if len(order) < 2:
         return {"only": order[0]} if order else {}
     return {"typical": order[(len(order) - 1) // 2], "worst": order[-1]}
