@@ -114,7 +114,8 @@ def _title(analysis: Analysis) -> str:
     """Say what was analysed."""
     quant, source = analysis.quantification, analysis.image.source
     fitted = int(np.isfinite(quant.atomic).all(axis=1).sum())
-    name = Path(source).name if Path(source).is_file() else source or "spectrum image"
+    # What came from no file is said in words, which may hold a slash too.
+    name = (Path(source).name if Path(source).suffix else source) or "spectrum image"
     name = name if len(name) <= 80 else f"{name[:79]}…"
     engine = "" if analysis.fit.engine == "edsnb" else f", fitted by {analysis.fit.engine}"
     return f"{name}: {fitted} of {len(quant)} spectra quantified with {quant.convention} k-factors{engine}"
