@@ -88,7 +88,7 @@ def solve(
     scale = np.linalg.norm(columns, axis=0)
     scale[scale == 0] = 1.0
     scaled = columns / scale
-    pairs = _pairs(scaled)
+    pairs = pair_products(scaled)
     n, p = len(counts), columns.shape[1]
     out = Solution(np.zeros((n, p)), np.zeros((n, p, p)), np.zeros(n), np.zeros(n), np.zeros(n, bool))
     shape = np.asarray(counts, np.float64).sum(axis=0)
@@ -100,7 +100,7 @@ def solve(
         coefficients, information, model, settled = fitted
         held = nonnegative & (coefficients <= 0)
         held[:, :keep] = False
-        covariance = _inverse(information, held)
+        covariance = inverse_information(information, held)
         if not poisson:
             covariance = _sandwich(covariance, pairs, model, p)
         out.coefficients[block] = coefficients / scale
@@ -126,15 +126,15 @@ Fitted = tuple[Array, Array, Array, Array]
 
 def _least_squares(y: Array, columns: Array, pairs: Array, nonnegative: Array, _shape: Array) -> Fitted:
     """Return coefficients, normal matrices, model and flags of an unweighted fit."""
-    information = np.repeat(_unpack(np.ones((1, y.shape[1])) @ pairs, columns.shape[1]), len(y), axis=0)
+    information = np.repeat(unpack_symmetric(np.ones((1, y.shape[1])) @ pairs, columns.shape[1]), len(y), axis=0)
     coefficients = bounded(information, y @ columns, nonnegative)
-    model = np.maximum(coefficients @ columns.T, _floor(y))
+    model = np.maximum(coefficients @ columns.T, smallest_model(y))
     return coefficients, information, model, np.ones(len(y), bool)
 
 
 def _poisson(y: Array, columns: Array, pairs: Array, nonnegative: Array, shape: Array) -> Fitted:
     """Return coefficients, Fisher information, model and flags of the maximum-likelihood fit."""
-    floor = _floor(y)
+    floor = smallest_model(y)
     # First weights: the mean spectrum at each spectrum's height, softened so that no channel dominates.
     model = y.mean(axis=1, keepdims=True) * (0.8 * shape + 0.2)
     coefficients = np.zeros((len(y), columns.shape[1]))
@@ -144,7 +144,7 @@ def _poisson(y: Array, columns: Array, pairs: Array, nonnegative: Array, shape: 
     active = np.arange(len(y))
     for _ in range(_ITERATIONS):
         weights = 1.0 / np.maximum(model[active], floor[active])
-        step_information = _unpack(weights @ pairs, columns.shape[1])
+        step_information = unpack_symmetric(weights @ pairs, columns.shape[1])
         target = bounded(step_information, (weights * y[active]) @ columns, nonnegative)
         new, new_model, new_deviance = _descend(
             y[active], columns, coefficients[active], target, deviance[active], floor[active]
@@ -178,18 +178,18 @@ def _descend(
     return new, model, found
 
 
-def _floor(y: Array) -> Array:
+def smallest_model(y: Array) -> Array:
     """Return the smallest model value of each spectrum (n, 1)."""
     return np.maximum(_FLOOR * y.mean(axis=1, keepdims=True), 1e-12)
 
 
-def _pairs(columns: Array) -> Array:
+def pair_products(columns: Array) -> Array:
     """Return the products of all pairs of columns (E', p (p + 1) / 2), so that one GEMM makes all normal matrices."""
     upper = np.triu_indices(columns.shape[1])
     return np.ascontiguousarray(columns[:, upper[0]] * columns[:, upper[1]])
 
 
-def _unpack(packed: Array, p: int) -> Array:
+def unpack_symmetric(packed: Array, p: int) -> Array:
     """Return symmetric matrices (n, p, p) from their packed upper triangles."""
     upper = np.triu_indices(p)
     out = np.empty((len(packed), p, p))
@@ -200,10 +200,10 @@ def _unpack(packed: Array, p: int) -> Array:
 
 def _sandwich(bread: Array, pairs: Array, model: Array, p: int) -> Array:
     """Return the covariance of an unweighted estimate from Poisson counts: bread . meat . bread."""
-    return bread @ _unpack(model @ pairs, p) @ bread
+    return bread @ unpack_symmetric(model @ pairs, p) @ bread
 
 
-def _inverse(information: Array, held: Array) -> Array:
+def inverse_information(information: Array, held: Array) -> Array:
     """Invert (n, p, p) without the held coefficients, whose rows become zero; NaN where it is singular."""
     p = information.shape[1]
     diagonal = np.sqrt(np.maximum(np.einsum("nii->ni", information), 1e-300))
