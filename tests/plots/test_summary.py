@@ -38,17 +38,15 @@ def no_survey() -> SpectrumImage:
 
 KINDS: dict[str, Any] = {
     "grid": analysed,
-    "many": lambda: analyse(small().image, replace(RECIPE, chip=4)),
     "overlapping": lambda: analyse(small().image, replace(RECIPE, chip=20, stride=9, crop=(2, 60, 7, 64))),
     "regions": lambda: analyse(small().image, RECIPE, regions=masks()),
-    "whole": lambda: analyse(small().image, RECIPE, regions=np.ones((64, 64), bool)),
     "nowhere": lambda: analyse(small().image, RECIPE, regions={"nothing": np.zeros((64, 64), bool)}),
     "stored": lambda: analyse(stored_only(), RECIPE),
     "empty": lambda: analyse(empty(), RECIPE),
     "no survey": lambda: analyse(no_survey(), RECIPE),
-    "one chip, one element": lambda: analyse(small().image, replace(RECIPE, chip=64, elements=("O",))),
+    "one": lambda: analyse(small().image, replace(RECIPE, elements=("O",)), regions=np.ones((64, 64), bool)),
     "narrow": lambda: analyse(small().image, replace(RECIPE, chip=8, crop=(0, 64, 9, 17))),
-    "no background": lambda: analyse(small().image, replace(RECIPE, chip=32, background="none")),
+    "no background": lambda: analyse(small().image, replace(RECIPE, chip=64, background="none")),
 }
 Drawn = tuple[str, Analysis, Figure]
 MADE: dict[str, Drawn] = {}
@@ -118,7 +116,7 @@ def readable(figure: Figure) -> None:
 def test_every_family_is_named_once_in_every_fit(drawn: Drawn):
     kind, analysis, figure = drawn
     fits = [a for a in figure.axes if "fit: " in a.get_title()]
-    assert len(fits) == {"empty": 0, "nowhere": 0, "whole": 1, "one chip, one element": 1}.get(kind, 2)
+    assert len(fits) == {"empty": 0, "nowhere": 0, "one": 1, "no background": 1}.get(kind, 2)
     for axes in fits:
         assert sorted(t.get_text() for t in names_of_lines(axes)) == sorted(f.name for f in analysis.fit.families)
         assert axes.get_ylabel().startswith("X-rays per channel")
@@ -187,7 +185,7 @@ def test_regions_are_drawn_where_they_are():
 
 
 def test_a_difference_of_nothing_is_not_blown_up():
-    analysis = KINDS["one chip, one element"]()
+    analysis = KINDS["one"]()
     (axes,) = titled(summary_figure(analysis), "O (")
     assert axes.images[0].get_clim() == (99.0, 100.0)
 
