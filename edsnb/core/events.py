@@ -12,7 +12,10 @@ X-rays are 62 MB as a list of channels. Nothing in edsnb ever builds the cube.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numba
@@ -22,6 +25,8 @@ from numpy.typing import NDArray
 from edsnb.errors import InputError
 
 Array = NDArray[Any]
+_PARTS = 4
+"""Parts of a map for each core: pixels differ in X-rays, and a core that is done early takes another part."""
 
 
 def frozen(array: Array) -> Array:
@@ -110,10 +115,7 @@ class Events:
 
     def to_dense(self, pixels: slice = slice(None)) -> Array:
         """Return the counts of `pixels` as a dense array (P', E): for small maps, exports and tests."""
-        start, stop, step = pixels.indices(self.pixels)
-        if step != 1:
-            raise InputError(f"pixels must follow one another: a slice with step 1, not {step}.")
-        stop = max(start, stop)
+        start, stop = _range_of(self, pixels)
         low, high = self.indptr[start], self.indptr[stop]
         rows = np.repeat(np.arange(stop - start), np.diff(self.indptr[start : stop + 1]))
         count = None if self.count is None else self.count[low:high]
@@ -140,7 +142,7 @@ def sum_regions(events: Events, indptr: Array, pixels: Array) -> Array:
     return out
 
 
-def sum_channels(events: Events, weights: Array) -> Array:
+def sum_channels(events: Events, weights: Array, pixels: slice = slice(None)) -> Array:
     """Return, for every pixel, the sum of ``weights[channel]`` over its X-rays.
 
     Parameters
@@ -148,19 +150,40 @@ def sum_channels(events: Events, weights: Array) -> Array:
     weights
         (E, m) or (E,): one column a map. A column of ones inside an energy window and zeros
         outside gives the counts in that window.
+    pixels
+        P' pixels that follow one another; all by default.
 
     Returns
     -------
-    (P, m) or (P,) float64.
+    (P', m) or (P',) float64.
     """
     if np.ndim(weights) not in (1, 2) or len(weights) != events.channels:
         raise InputError(
             f"weights must have one row a channel; found {np.shape(weights)} for {events.channels} channels."
         )
+    start, stop = _range_of(events, pixels)
     table = np.ascontiguousarray(np.asarray(weights, np.float64).reshape(events.channels, -1))
-    out = np.zeros((events.pixels, table.shape[1]))
-    _sum_channels(events.indptr, events.channel, _count_of(events), events.count is None, table, out)
+    if not table.flags.writeable:
+        table = table.copy()  # read-only is another type to numba, which would compile the kernel once more
+    out = np.zeros((stop - start, table.shape[1]))
+    count, ones = _count_of(events), events.count is None
+
+    def work(part: tuple[int, int]) -> None:
+        low, high = part
+        _sum_channels(events.indptr[start + low : start + high + 1], events.channel, count, ones, table, out[low:high])
+
+    edges = np.linspace(0, len(out), _PARTS * (os.cpu_count() or 1) + 1).astype(int).tolist()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(work, pairwise(edges)))
     return out[:, 0] if np.ndim(weights) == 1 else out
+
+
+def _range_of(events: Events, pixels: slice) -> tuple[int, int]:
+    """Return the first pixel of a slice, and the one after its last."""
+    start, stop, step = pixels.indices(events.pixels)
+    if step != 1:
+        raise InputError(f"pixels must follow one another: a slice with step 1, not {step}.")
+    return start, max(start, stop)
 
 
 def _count_of(events: Events) -> Array:
@@ -188,9 +211,15 @@ def _sum_regions(indptr, channel, count, ones, region_indptr, pixels, out):  # t
 @numba.njit(cache=True, nogil=True)
 def _sum_channels(indptr, channel, count, ones, table, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     columns = table.shape[1]
+    total = np.zeros(columns)  # of its own, so that the compiler may add several columns at once
     for p in range(len(indptr) - 1):
+        total[:] = 0.0
         for j in range(indptr[p], indptr[p + 1]):
-            c = channel[j]
-            value = 1.0 if ones else float(count[j])
-            for m in range(columns):
-                out[p, m] += value * table[c, m]
+            row = table[channel[j]]
+            if ones:
+                for m in range(columns):
+                    total[m] += row[m]
+            else:
+                for m in range(columns):
+                    total[m] += count[j] * row[m]
+        out[p] = total

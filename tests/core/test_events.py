@@ -164,3 +164,13 @@ def test_weights_of_another_axis_are_refused():
 
 def test_smallest_type_that_holds():
     assert [smallest_unsigned(v).itemsize for v in (0, 255, 256, 65535, 65536, 2**32)] == [1, 1, 2, 2, 4, 8]
+
+
+def test_sum_channels_of_some_pixels():
+    events = Events.from_dense(ODD)
+    weights = np.arange(8.0).reshape(4, 2)
+    whole = sum_channels(events, weights)
+    for part in (slice(1, 3), slice(-1, None), slice(0, 0), slice(2, 1)):
+        np.testing.assert_array_equal(sum_channels(events, weights, part), whole[part])
+    with pytest.raises(InputError, match="step 1, not 2"):
+        sum_channels(events, weights, slice(0, 3, 2))
