@@ -110,7 +110,7 @@ def _grid_text(analysis: Analysis) -> str:
     if spectra.regions is None:
         return f"no map, {len(spectra)} stored spectra; the composition is that of {spectra.names[0]!r}"
     grid = spectra.regions.grid
-    return grid.describe(analysis.image.shape) if grid else f"{len(spectra)} regions"
+    return grid.describe(analysis.image.shape) if grid else f"{len(spectra)} region{'s' if len(spectra) > 1 else ''}"
 
 
 @dataclass(frozen=True, slots=True)

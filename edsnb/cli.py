@@ -216,13 +216,14 @@ def _watcher(quiet: bool) -> Callable[[str], Progress | None]:
 
         def update(done: int, total: int) -> None:
             nonlocal shown
-            # Reading and fitting each count from zero to a total of their own.
-            if shown is None or shown.total != total:
+            # Reading and fitting each count from zero to a total of their own, and may tell of the end twice.
+            if shown is None and done < total:
                 from tqdm import tqdm
 
                 shown = tqdm(desc=name, total=total, file=sys.stderr, leave=False, disable=None, bar_format=_BAR)
-            shown.update(done - shown.n)
-            if done >= total:
+            if shown is not None:
+                shown.update(done - shown.n)
+            if shown is not None and done >= total:
                 shown.close()
                 shown = None
 

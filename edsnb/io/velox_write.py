@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 
@@ -246,7 +246,9 @@ def _count_words(words, spectrum):  # type: ignore[no-untyped-def]  # pragma: no
 def _replacing(path: Path, overwrite: bool) -> Iterator[Path]:
     """Give a temporary name in the same folder, and move the file to `path` once it is complete."""
     if path.exists() and not overwrite:
-        raise OutputError(f"{path} is present already; choose another name, or say overwrite=True.")
+        raise OutputError(
+            f"{path} is present already; choose another name, or say --overwrite (in Python overwrite=True)."
+        )
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield temporary
@@ -256,4 +258,6 @@ def _replacing(path: Path, overwrite: bool) -> Iterator[Path]:
             f"{path} cannot be written ({error.strerror or error}); check the folder, its permissions and free space."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where the folder is none, there is nothing to take away either.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
