@@ -10,6 +10,8 @@ Each message says what was asked, what was found and what to do, in one line::
     │   └── NoMapError        the file is fine but holds no spectrum image
     ├── OutputError           a result cannot be written
     └── CancelledError        the caller's progress function asked to stop
+
+`EdsnbWarning` marks results that are valid but should be looked at.
 """
 
 
@@ -43,3 +45,7 @@ class OutputError(EdsnbError):
 
 class CancelledError(EdsnbError):
     """The caller's ``progress`` function returned False: the work was stopped, nothing was kept."""
+
+
+class EdsnbWarning(UserWarning):
+    """A result stands, but something about it should be looked at; the message says what."""

@@ -27,6 +27,7 @@ class Status(IntEnum):
     SINGULAR = 3
     FAILED = 4
     NOTHING_FOUND = 5
+    TOO_THICK = 6
 
     @property
     def sentence(self) -> str:
@@ -41,6 +42,7 @@ _SENTENCES = {
     Status.SINGULAR: "these lines cannot be told apart in this spectrum",
     Status.FAILED: "the fit failed",
     Status.NOTHING_FOUND: "fitted, but none of the quantified lines was found",
+    Status.TOO_THICK: "absorption cannot be corrected for: no film is that thick; check thickness, density, dose",
 }
 
 

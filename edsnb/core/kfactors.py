@@ -1,70 +1,42 @@
-"""Cliff-Lorimer k-factors: from theory, or from a table that Velox exported.
+"""Cliff-Lorimer k-factors: from theory, from a table that Velox exported, or measured on a standard.
 
 Glossary
 --------
 k : weight fractions follow from counts as ``C_i ∝ k_i I_i``; only ratios matter, so a table may be relative to
     any line.
+zeta : a k-factor with a scale, kg/m2: electrons times mass thickness for each count of a pure element
+    (Watanabe & Williams, J. Microsc. 221 (2006) 89). Only ratios matter to the composition; where the dose is
+    known, the scale gives the mass thickness too (`edsnb.quantify_zeta`).
 convention : whether a k belongs to the counts of the whole ``family`` (all lines of one shell) or to those of its
     ``alpha`` line alone. Family k with alpha counts make each element low by its alpha fraction (La L by half).
-
-Theory: ``k = A / (Q w eps)`` with atomic weight A; ionisation cross-section ``Q = n b ln(E0/Ec) / (E0 Ec)`` at the
-beam energy E0 and the edge Ec (Powell, Rev. Mod. Phys. 48 (1976) 33, with the constants of Brown, Handbook of
-Spectroscopy I (1974) 248); fluorescence yield ``w = x/(1+x)``; detector efficiency eps, averaged over the family's
-lines in proportion to their emission, because family k go with the counts of all of them.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, NamedTuple, Self, get_args
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
-import numpy as np
-import xraylib
+from numpy.typing import ArrayLike
 
-from edsnb.core.detector import efficiency
-from edsnb.core.lines import LineFamily, atomic_number, atomic_weight, parse_line, xraylib_family
-from edsnb.core.tables import Row, number, read_table
-from edsnb.errors import ElementError, InputError, KFactorError
+from edsnb.core.ktables import read_toml, read_velox, write_toml
+from edsnb.core.ktheory import absolute_k, family_of, is_known, relative_sd
+from edsnb.core.lines import SHELLS, atomic_weight, parse_line
+from edsnb.core.standard import measured
+from edsnb.errors import KFactorError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from edsnb.core.quantification import Quantification
 
 Convention = Literal["family", "alpha"]
-
-
-class _Shell(NamedTuple):
-    """What theory needs to know of a shell."""
-
-    electrons: float
-    """n in Q."""
-    b: tuple[float, float]
-    """b = b[0] + b[1] Z in Q."""
-    edge: int
-    """xraylib's code of the edge Ec."""
-    yields: tuple[float, float, float]
-    """x = (a + b Z + c Z^3)^4 in the fluorescence yield."""
-    valid: tuple[int, int]
-    """Atomic numbers for which the yields hold."""
-
-
-_THEORY = {
-    # Brown (1974): Q ∝ C with C_K = 0.85 + 0.0047 Z; in Powell's form C is n b (7.92e-20 against 6.51e-20 cm2 keV2).
-    # Yields: Bambynek et al., Rev. Mod. Phys. 44 (1972) 716.
-    "K": _Shell(2, (0.52, 0.0029), xraylib.K_SHELL, (0.015, 0.0327, -0.64e-6), (4, 95)),
-    # Brown (1974): C_L23 = 2.19 + 0.0098 Z, which is b for the 6 electrons of L2 and L3; here all 8 of the shell have
-    # it. Yields: Colby, Adv. X-ray Anal. 11 (1968) 287, as in NIST's DTSA.
-    "L": _Shell(8, (0.44, 0.0020), xraylib.L3_SHELL, (-0.11107, 0.01368, -0.21772e-6), (16, 95)),
-    # 18 electrons with b = 1: no constants were found in the literature, nor a table to compare with. Yields: Colby;
-    # NIST's DTSA has the last term with a minus, but only plus gives the yields measured (Au 0.026, U 0.06).
-    "M": _Shell(18, (1.0, 0.0), xraylib.M5_SHELL, (-0.00036, 0.00386, 0.20101e-6), (35, 95)),
-}
-_COLUMNS = {
-    "line": frozenset({"lineidentifier", "lineid", "line", "identifier", "xrayline"}),
-    "k": frozenset({"kfactor", "kfactors", "k"}),
-}
-_GREEK = str.maketrans("αβγζη", "abgzn")
+Kind = Literal["k", "zeta"]
+_AVOGADRO = 6.02214076e23
+_M2_PER_BARN = 1e-28
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +53,16 @@ class KFactors:
     beam_kev: float | None = None
     """Beam energy they hold for; None where it is not known."""
     sd: Mapping[str, float] = field(default_factory=dict)
-    """Standard deviation of k (absolute, in the unit of `factors`); families not in it have none known."""
+    """Standard deviation of each k (absolute, in the unit of `factors`), as if they erred by themselves: the
+    reference has one too. Families not in it have none known."""
+    kind: Kind = "k"
+    """``zeta`` where the values are zeta-factors in kg/m2."""
 
     def __post_init__(self) -> None:
         """Name families, refuse values that cannot be, and freeze the mappings."""
         check_convention(self.convention)
+        if self.kind not in get_args(Kind):
+            raise KFactorError(f"k-factors ({self.source}): kind {self.kind!r} is unknown; it is 'k' or 'zeta'.")
         factors = _by_family(self.factors)
         sd = _by_family(self.sd)
         wrong = [f"{name} = {k}" for name, k in factors.items() if not (math.isfinite(k) and k > 0)]
@@ -107,7 +84,7 @@ class KFactors:
         KFactorError
             One of them is not in the table.
         """
-        wanted = [_family_name(name) for name in names]
+        wanted = ["_".join(parse_line(name)) for name in names]
         missing = [name for name in wanted if name not in self.factors]
         if missing:
             raise KFactorError(
@@ -134,7 +111,46 @@ class KFactors:
             "source": self.source,
             "beam_kev": self.beam_kev,
             "sd": dict(self.sd),
+            "kind": self.kind,
         }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a family as a pandas table: ``family,k,sd,convention,source`` (``zeta`` for zeta-factors)."""
+        import pandas as pd
+
+        sd = [self.sd.get(name, math.nan) for name in self.factors]
+        columns = {"family": list(self.factors), self.kind: list(self.factors.values()), "sd": sd}
+        return pd.DataFrame({**columns, "convention": self.convention, "source": self.source})
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write everything as TOML, for `load`, for a recipe, and to be read.
+
+        Raises
+        ------
+        OutputError
+            The file exists and `overwrite` is False, its name does not end in .toml, or it cannot be written.
+        """
+        write_toml(self.to_dict(), Path(path), overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote, or (any name that does not end in .toml) a table that Velox exported.
+
+        Raises
+        ------
+        KFactorError
+            The file cannot be read, or holds something else.
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".toml":
+            return cls.from_velox(path)
+        try:
+            return cls(**read_toml(path))
+        except (TypeError, AttributeError):
+            raise KFactorError(
+                f"k-factors {path}: expected factors, convention, source, beam_kev, sd and kind, as KFactors.save "
+                "writes them."
+            ) from None
 
     @classmethod
     def theory(
@@ -147,9 +163,8 @@ class KFactors:
     ) -> Self:
         """Compute k-factors from cross-section, fluorescence yield and efficiency of a windowless detector.
 
-        They are family k-factors. They agree with one published 200 kV table, to which the detector was fitted, to
-        1 % for K lines (B to Ru) and 2 % for L lines (As to Au), worse for L lines of Mn to Ni. Other voltages and M
-        lines are not validated.
+        They are family k-factors, and those of Velox to 1 % for most lines; see `edsnb.core.ktheory` for formulae,
+        agreement, and where the standard deviations come from.
 
         Parameters
         ----------
@@ -167,12 +182,12 @@ class KFactors:
         KFactorError
             The beam cannot excite a line, or the formula does not hold for an element.
         """
-        families = [_family(name) for name in lines]
-        unit = absolute_k(_family(reference), beam_kev)
+        families = [family_of(name) for name in lines]
+        unit = absolute_k(family_of(reference), beam_kev)
         factors = {family.name: absolute_k(family, beam_kev) / unit for family in families}
-        return cls(factors, source=f"theory (Brown-Powell, {beam_kev:g} keV)", beam_kev=beam_kev).with_convention(
-            convention
-        )
+        sd = {family.name: factors[family.name] * relative_sd(family) for family in families}
+        source = f"theory (Brown-Powell, {beam_kev:g} keV)"
+        return cls(factors, source=source, beam_kev=beam_kev, sd=sd).with_convention(convention)
 
     @classmethod
     def from_velox(cls, path: str | Path, *, convention: Convention = "family") -> Self:
@@ -188,24 +203,72 @@ class KFactors:
             values; the message names the line.
         """
         path = Path(path)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise KFactorError(
-                f"k-factor table {path} cannot be read ({error.strerror or error}). Give the CSV that Velox exports."
-            ) from error
-        try:
-            rows = read_table(data, _COLUMNS)
-        except InputError as error:
-            raise KFactorError(f"k-factor table {path}: {error}") from None
-        factors = _unique(rows, path)
-        if not factors:
-            found = "no such columns" if data.strip() else "an empty file"
-            raise KFactorError(
-                f"k-factor table {path}: expected the columns 'Line identifier' and 'K-factor' with values below them, "
-                f"found {found if not rows else 'no values'}. Export it from Velox as CSV."
-            )
-        return cls(factors, convention, f"Velox table {path.name}")
+        return cls(read_velox(path), convention, f"Velox table {path.name}")
+
+    @classmethod
+    def from_standard(
+        cls,
+        quant: Quantification,
+        composition: Mapping[str, float],
+        *,
+        regions: ArrayLike | None = None,
+        others: str | Iterable[str] | None = "theory",
+    ) -> Self:
+        """Measure k-factors on spectra of known composition, such as a substrate.
+
+        Families of the standard's elements: ``k ∝ C / I`` from the summed counts (corrected for absorption where
+        `quant` is), relative to the first element's, with a standard deviation from counting. Other families:
+        theory times the geometric mean of measured over theoretical k; their standard deviation holds that of theory
+        and that of the mean. Correlations between families are left out.
+
+        Parameters
+        ----------
+        quant
+            Quantification of the standard's spectra, or of more; its convention is kept, its k-factors do not matter.
+        composition
+            Atoms of each element: ``{"Sr": 1, "Ti": 1, "O": 3}``.
+        regions
+            (n,) bool, or indices: the spectra that are the standard. None: all.
+        others
+            ``theory``: all other fitted families, as far as theory knows them; a list of lines or families: these;
+            None: the standard's elements alone.
+
+        Raises
+        ------
+        ElementError
+            An element of the standard was not fitted.
+        KFactorError
+            One was not found in the region, there are fewer than two, or theory cannot give a line that was named.
+        """
+        return cls(**measured(quant, composition, regions, others))
+
+    @classmethod
+    def from_cross_sections(
+        cls,
+        barns: Mapping[str, float],
+        *,
+        convention: Convention = "family",
+        source: str = "given by hand",
+        beam_kev: float | None = None,
+    ) -> Self:
+        """Return the zeta-factors of partial X-ray cross-sections: ``zeta = A / (N_A sigma)``.
+
+        Parameters
+        ----------
+        barns
+            Cross-section of each family for detected X-rays (ionisation, yield, solid angle and efficiency together),
+            as eXSpy's ``cross_section`` method takes them.
+        convention, source, beam_kev
+            As in the record.
+        """
+        values = _by_family(barns)
+        if wrong := [f"{name} = {b}" for name, b in values.items() if not (math.isfinite(b) and b > 0)]:
+            raise KFactorError(f"cross-sections ({source}): {', '.join(wrong)}; they must be positive numbers.")
+        zeta = {
+            name: atomic_weight(name.split("_")[0]) * 1e-3 / (_AVOGADRO * b * _M2_PER_BARN)
+            for name, b in values.items()
+        }
+        return cls(zeta, convention, f"cross-sections ({source})", beam_kev, kind="zeta")
 
     def _shown(self, missing: Iterable[str]) -> str:
         """Return some of the families in the table: those of the same elements, else the first ones."""
@@ -222,54 +285,48 @@ def check_convention(convention: str) -> None:
         raise KFactorError(f"k-factor convention {convention!r} is unknown; it is 'family' or 'alpha'.")
 
 
-def absolute_k(family: LineFamily, beam_kev: float) -> float:
-    """Return ``A / (Q w eps)`` of a family, in a unit of its own; see the module's formulae."""
-    z, shell = atomic_number(family.element), _THEORY[family.shell]
-    if not shell.valid[0] <= z <= shell.valid[1]:
-        raise KFactorError(
-            f"no theoretical k-factor for {family.name}: the {family.shell} yields hold from Z = {shell.valid[0]} to "
-            f"{shell.valid[1]}. Choose another family or give k-factors of your own."
-        )
-    edge_kev = float(xraylib.EdgeEnergy(z, shell.edge))
-    if not (math.isfinite(beam_kev) and beam_kev > edge_kev):
-        raise KFactorError(
-            f"a beam of {beam_kev:g} keV cannot excite {family.name}, whose edge lies at {edge_kev:.3f} keV. "
-            "Check the beam energy or choose another family."
-        )
-    b = shell.b[0] + shell.b[1] * z
-    cross_section = shell.electrons * b * math.log(beam_kev / edge_kev) / (beam_kev * edge_kev)
-    counted = float(np.dot(family.weights, efficiency(family.energies_kev)))
-    return atomic_weight(family.element) / (cross_section * fluorescence_yield(z, family.shell) * counted)
+def kfactor_table(elements: Iterable[str], beam_kev: float, lines: Iterable[str] | None = None) -> pd.DataFrame:
+    """Return theoretical k-factors as a pandas table, one row a family.
 
+    Columns: ``family``, ``alpha_kev`` and ``alpha_fraction`` (share of the family's emission in its alpha line), and
+    those of `KFactors.to_frame`.
 
-def fluorescence_yield(z: int, shell: str) -> float:
-    """Return the mean fluorescence yield of a shell: ``x/(1+x)``, ``x = (a + b Z + c Z^3)^4``."""
-    a, b, c = _THEORY[shell].yields
-    x = (a + b * z + c * z**3) ** 4
-    return x / (1 + x)
+    Parameters
+    ----------
+    elements
+        Symbols: all families that the beam excites and theory knows. Empty where only `lines` are wanted.
+    beam_kev
+        Beam energy.
+    lines
+        Families or lines to list instead.
 
-
-def _family_name(line: str) -> str:
-    """Return the family that a line or family name means: ``La_La`` and ``La_L`` give ``La_L``."""
-    return "_".join(parse_line(line))
-
-
-def _family(line: str) -> LineFamily:
-    """Return the family that a line or family name means; raise KFactorError where there is none."""
-    element, shell = parse_line(line)
-    family = xraylib_family(element, shell)
-    if family is None:
-        raise KFactorError(
-            f"no theoretical k-factor for {line}: {element} has no {shell} lines. Choose another family."
-        )
-    return family
+    Raises
+    ------
+    ElementError
+        An element or line is unknown.
+    KFactorError
+        No family is left, or theory cannot give a line that was named.
+    """
+    if lines is None:
+        every = [f"{element}_{shell}" for element in elements for shell in SHELLS]
+        names = [name for name in every if is_known(name, beam_kev)]
+    else:
+        names = list(lines)
+    if not names:
+        raise KFactorError(f"a beam of {beam_kev:g} keV excites no family of these elements that theory knows.")
+    found = KFactors.theory(names, beam_kev=beam_kev)
+    families = [family_of(name) for name in found.factors]
+    table = found.to_frame()
+    table.insert(1, "alpha_kev", [family.alpha_kev for family in families])
+    table.insert(2, "alpha_fraction", [family.alpha_fraction for family in families])
+    return table
 
 
 def _by_family(values: Mapping[str, float]) -> dict[str, float]:
     """Return `values` with families for keys; raise where two keys mean the same family but differ."""
     out: dict[str, float] = {}
     for line, value in values.items():
-        name = _family_name(line)
+        name = "_".join(parse_line(line))
         try:
             k = float(value)
         except (TypeError, ValueError):
@@ -277,31 +334,4 @@ def _by_family(values: Mapping[str, float]) -> dict[str, float]:
         if name in out and out[name] != k:
             raise KFactorError(f"two values for {name}: {out[name]:g} and {k:g} ({line}). Keep one.")
         out[name] = k
-    return out
-
-
-def _unique(rows: list[Row], path: Path) -> dict[str, float]:
-    """Return one k for each family of a table's rows."""
-    found: dict[str, list[tuple[bool, float, str]]] = {}
-    for line_number, cells in rows:
-        line, text = cells["line"].translate(_GREEK), cells["k"]
-        if not text:
-            continue
-        try:
-            name = _family_name(line)
-            k = number(text)
-        except (ElementError, ValueError) as error:
-            raise KFactorError(f"k-factor table {path}, line {line_number}: {error}") from None
-        if not (math.isfinite(k) and k > 0):
-            raise KFactorError(f"k-factor table {path}, line {line_number}: {line} has k = {text}; k must be positive.")
-        # "Sr-Ka1" is an alpha line, and "Sr-K" names the family itself.
-        is_alpha = re.search(r"[KLM]a?\d*\s*$", line) is not None
-        found.setdefault(name, []).append((is_alpha, k, f"{line} = {text} (line {line_number})"))
-    out = {}
-    for name, entries in found.items():
-        best = [entry for entry in entries if entry[0]] or entries
-        if len({k for _, k, _ in best}) > 1:
-            listed = ", ".join(text for *_, text in best)
-            raise KFactorError(f"k-factor table {path} gives {name} different values: {listed}. Keep one of them.")
-        out[name] = best[0][1]
     return out

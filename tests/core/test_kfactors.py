@@ -6,7 +6,8 @@ import math
 import pytest
 import xraylib
 
-from edsnb.core.kfactors import KFactors, absolute_k, fluorescence_yield
+from edsnb.core.kfactors import KFactors
+from edsnb.core.ktheory import absolute_k, fluorescence_yield
 from edsnb.core.lines import atomic_weight, xraylib_family
 from edsnb.errors import ElementError, KFactorError
 

@@ -12,7 +12,8 @@ from edsnb.core.detector import efficiency
 from edsnb.core.events import Events
 from edsnb.core.fit import FitResult, Status
 from edsnb.core.image import Acquisition, ElementSetting, EnergyAxis, SpectrumImage
-from edsnb.core.kfactors import KFactors, fluorescence_yield
+from edsnb.core.kfactors import KFactors
+from edsnb.core.ktheory import fluorescence_yield
 from edsnb.core.lines import atomic_weight, parse_line, xraylib_family
 from edsnb.core.quantify import Quantification, pool, quantify
 from edsnb.core.regions import ChipGrid, Spectra, chip
@@ -349,7 +350,7 @@ def test_table_has_one_row_a_chip(tmp_path):
     frame = found.to_frame()
     assert ",".join(frame) == (
         "chip,row,col,y0,y1,x0,x1,pixels,counts,status,chi2,I_Fe_K,sd_I_Fe_K,I_O_K,sd_I_O_K,"
-        "at_Fe,sd_at_Fe,wt_Fe,sd_wt_Fe,at_O,sd_at_O,wt_O,sd_wt_O"
+        "at_Fe,sd_at_Fe,wt_Fe,sd_wt_Fe,dl_Fe,at_O,sd_at_O,wt_O,sd_wt_O,dl_O"
     )
     row = frame.iloc[4]
     assert row[["chip", "row", "col", "y0", "y1", "x0", "x1", "pixels"]].tolist() == ["R1C1", 1, 1, 2, 4, 2, 4, 4]
