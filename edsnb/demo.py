@@ -74,7 +74,7 @@ def _report(analysis: Analysis, truth: Truth, name: str, seconds: float, publish
     lines = [
         f"{name}: {regions.grid.describe(analysis.image.shape)}",
         f"  file to composition with errors in {seconds:.2f} s (the published HyperSpy script: {published})",
-        f"  {'at%':<26}" + "".join(f"{e:>14}" for e in quant.elements),
+        f"  {'at%':<26}" + "".join(f"{e:>8}       " for e in quant.elements).rstrip(),
     ]
     phases = np.array([phase or "" for phase in truth.phase_of(regions)])
     for phase, composition in truth.phases.items():
@@ -85,6 +85,6 @@ def _report(analysis: Analysis, truth: Truth, name: str, seconds: float, publish
         values = "".join(f"{a:8.2f} ± {s:.2f}" for a, s in zip(found, sd, strict=True))
         lines += [
             f"  {phase + ', ' + str(chosen.sum()) + ' chips':<26}{values}",
-            f"  {'true':<26}" + "".join(f"{composition.get(e, 0.0):8.2f}      " for e in quant.elements),
+            f"  {'true':<26}" + "".join(f"{composition.get(e, 0.0):8.2f}       " for e in quant.elements).rstrip(),
         ]
     return lines
