@@ -45,7 +45,8 @@ def test_columns_of_the_table_and_their_order():
     families = ["La_L", "La_M", "Fe_K", "Fe_L", "Sr_K", "Sr_L", "Ti_K", "Ti_L", "O_K", "Cu_K", "Cu_L", "C_K"]
     expected = ["chip", "row", "col", "y0", "y1", "x0", "x1", "pixels", "counts", "status", "chi2"]
     expected += [name for f in families for name in (f"I_{f}", f"sd_I_{f}")]
-    expected += [name for e in RECIPE.elements or () for name in (f"at_{e}", f"sd_at_{e}", f"wt_{e}", f"sd_wt_{e}")]
+    of_element = ("at", "sd_at", "wt", "sd_wt", "dl")
+    expected += [f"{name}_{e}" for e in RECIPE.elements or () for name in of_element]
     frame = analysed().to_frame()
     assert list(frame.columns) == expected
     assert frame["chip"].tolist()[:5] == ["R0C0", "R0C1", "R0C2", "R0C3", "R1C0"]

@@ -71,6 +71,10 @@ def save_analysis(
 
 def check_free(target: Path, *, overwrite: bool) -> None:
     """Raise OutputError unless a result may be written to `target`; called before long work as well as after it."""
+    if target.resolve() == Path.cwd():
+        raise OutputError(
+            f"{target} is the current folder, which cannot be replaced. Choose another one, such as result."
+        )
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     if not target.is_dir() or not (target / MARK).exists():

@@ -191,7 +191,12 @@ def test_what_is_not_ours_is_never_replaced(tmp_path: Path, overwrite: bool):
 def test_an_empty_folder_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "out").mkdir()
     check_free(tmp_path / "out", overwrite=False)
-    save_analysis(analysed(), tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "out")
+    for here in (Path(), Path.cwd()):
+        with pytest.raises(OutputError, match="is the current folder"):
+            save_analysis(analysed(), here)
+    monkeypatch.chdir(tmp_path)
+    save_analysis(analysed(), "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
 
 
