@@ -24,10 +24,14 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.ndimage import correlate1d
 
+from edsnb.core.absorption import Corrected, correct, find_take_off
+from edsnb.core.composition import DETECTED, shares
 from edsnb.core.events import Array, Events, frozen, sum_channels
 from edsnb.core.fit import FitResult
 from edsnb.core.image import SpectrumImage
-from edsnb.core.quantify import DETECTED, Quantification, quantify, shares
+from edsnb.core.lines import atomic_weight
+from edsnb.core.quantification import Quantification
+from edsnb.core.quantify import film_of, quantify
 from edsnb.core.solve import Progress
 from edsnb.errors import CancelledError, ElementError, InputError
 
@@ -42,6 +46,8 @@ _REACH = 4.0
 """Standard deviations at which a Gaussian kernel ends."""
 _SD_OF_FWHM = 1.0 / np.sqrt(8.0 * np.log(2.0))
 
+Undo = Callable[[Array], Corrected]
+"""Corrects masses (n, K) for absorption."""
 _Stage = tuple[int | None, Sequence[Callable[[], None]]]
 """Threads (None for all cores) and tasks."""
 
@@ -168,7 +174,7 @@ def pixel_maps(
     events, across = image.require_events(), kernel_weights(kernel, shape)
     quant = model if isinstance(model, Quantification) else quantify(model)
     _check(image, quant.fit, kernel)
-    fit, f, k = quant.fit, len(quant.fit.families), len(quant.elements)
+    undo, fit, f, k = _undo(quant), quant.fit, len(quant.fit.families), len(quant.elements)
     products = _products(estimator(fit), quant.columns)
     table = np.zeros((events.channels, products.shape[1]))
     table[fit.channels] = products
@@ -178,7 +184,7 @@ def pixel_maps(
     stages: list[_Stage] = [
         (1, [partial(_sum_block, events, table, sums, block) for block in blocks]),
         (None, [partial(_smooth, one.reshape(image.shape), across, i > f) for i, one in enumerate(sums)]),
-        (None, [partial(_compose, quant, sums, fewest, (atomic, sd_atomic), block) for block in blocks]),
+        (None, [partial(_compose, quant, undo, sums, fewest, (atomic, sd_atomic), block) for block in blocks]),
     ]
     _run(stages, progress)
     return PixelMaps(
@@ -269,7 +275,9 @@ def _smooth(image: Array, across: Array, squared: bool) -> None:
     image[:] = rows
 
 
-def _compose(quant: Quantification, sums: Array, fewest: float, out: tuple[Array, Array], block: slice) -> None:
+def _compose(
+    quant: Quantification, undo: Undo | None, sums: Array, fewest: float, out: tuple[Array, Array], block: slice
+) -> None:
     """Write at% and its standard deviation for some pixels."""
     f, k, columns = len(quant.fit.families), len(quant.elements), np.array(quant.columns)
     part = sums[:, block].T.astype(np.float64)
@@ -281,9 +289,36 @@ def _compose(quant: Quantification, sums: Array, fewest: float, out: tuple[Array
     factors = quant.atoms_per_count
     usable = (part[:, 0] >= fewest) & ((counts * factors).sum(axis=1) > 0)
     usable &= (counts >= DETECTED * np.sqrt(variance)).any(axis=1)
+    if undo is not None:
+        weights = np.array([atomic_weight(element) for element in quant.elements])
+        found = undo(counts[usable] * factors * weights)
+        slope = found.slope * factors * weights
+        counts[usable], factors = found.masses, 1.0 / weights
+        covariance[usable] = slope @ covariance[usable] @ slope.transpose(0, 2, 1)
+        usable[usable] = found.settled
     atomic, spread = shares(counts, covariance, factors, usable)
     out[0][:, block] = atomic.T
     out[1][:, block] = np.sqrt(np.maximum(np.einsum("nii->in", spread), 0.0))
+
+
+def _undo(quant: Quantification) -> Undo | None:
+    """Return what corrects masses (n, K) for absorption as `quant` was; None where it was not."""
+    film = quant.absorption
+    if film is None:
+        if (quant.correction[np.isfinite(quant.correction)] != 1).any():
+            raise InputError(
+                "maps cannot correct for absorption in a film whose mass was found from the dose: quantify with the "
+                "film's thickness and density, or without a correction."
+            )
+        return None
+    if isinstance(film.thickness_nm, tuple):
+        raise InputError(
+            "maps correct for absorption in a film of one thickness, here it is one for each spectrum: give one, such "
+            "as their mean."
+        )
+    families = [quant.fit.families[column] for column in quant.columns]
+    lines = film_of(families, find_take_off(film.take_off_deg, quant.fit.spectra.acquisition), quant.convention)
+    return lambda masses: correct(masses, lines, film.mass_thickness(len(masses)))
 
 
 def _run(stages: Sequence[_Stage], progress: Progress | None) -> None:

@@ -8,13 +8,16 @@ from functools import cache
 import numpy as np
 import pytest
 
+from edsnb.core.absorption import Absorption
+from edsnb.core.composition import DETECTED
 from edsnb.core.events import Events
 from edsnb.core.fit import fit
 from edsnb.core.image import EnergyAxis, SpectrumImage
 from edsnb.core.kfactors import KFactors
 from edsnb.core.lines import atomic_weight
 from edsnb.core.maps import PixelMaps, estimator, kernel_weights, pixel_maps
-from edsnb.core.quantify import DETECTED, Quantification, quantify
+from edsnb.core.quantification import Quantification
+from edsnb.core.quantify import quantify
 from edsnb.core.regions import ChipGrid, chip
 from edsnb.core.simulate import simulate
 from edsnb.errors import CancelledError, ElementError, InputError, KFactorError, NoMapError
@@ -261,6 +264,37 @@ def test_alpha_k_factors_meet_alpha_counts():
     assert np.abs(family.atomic[0] - alpha.atomic[0]).max() > 5
     with pytest.raises(KFactorError):
         quantify(quant.fit, ["La_La"], kfactors=table, convention="family")
+
+
+FILM = Absorption(thickness_nm=150, density_g_cm3=6.65, take_off_deg=20.0)
+
+
+def test_absorption_is_corrected_for_in_every_pixel():
+    """One pixel after the other: a fit with its intensities and their covariance, quantified as any other."""
+    image, quant = small()
+    film = quantify(quant.fit, deconvolve=["Cu"], absorption=FILM)
+    maps, without = pixel_maps(image, film, kernel=7), pixel_maps(image, quant, kernel=7)
+    assert np.abs(maps.atomic - without.atomic).max() > 3
+    np.testing.assert_array_equal(maps.intensities, without.intensities)
+    dense = image.require_events().to_dense().astype(float).reshape(NY, NX, -1)[..., quant.fit.channels]
+    weights = estimator(quant.fit)
+    for y, x in [(3, 3), (8, 12), (13, 18)]:
+        spectrum = dense[y - 3 : y + 4, x - 3 : x + 4].sum(axis=(0, 1))
+        one = replace(
+            quant.fit, intensities=(spectrum @ weights)[None], covariance=((weights.T * spectrum) @ weights)[None]
+        )
+        twin = quantify(one, deconvolve=["Cu"], absorption=FILM)
+        np.testing.assert_allclose(maps.atomic[:, y, x], twin.atomic[0], rtol=1e-5)
+        np.testing.assert_allclose(maps.sd_atomic[:, y, x], twin.sd_atomic[0], rtol=1e-5)
+
+
+def test_absorption_that_maps_cannot_know_is_refused():
+    image, quant = small()
+    each = quantify(quant.fit, absorption=replace(FILM, thickness_nm=(150.0,)))
+    with pytest.raises(InputError, match="one thickness"):
+        pixel_maps(image, each, kernel=3)
+    with pytest.raises(InputError, match="found from the dose"):
+        pixel_maps(image, replace(quant, correction=np.full((1, 3), 1.2)), kernel=3)
 
 
 def test_estimator_finds_the_models_own_columns():
