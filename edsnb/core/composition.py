@@ -162,10 +162,10 @@ def _corrected(parts: Array, rows: Array, film: Film | None, mass_thickness: Arr
         eye = np.broadcast_to(np.eye(width), (n, width, width))
         return Corrected(parts, np.ones(parts.shape), eye, np.ones(n, bool))
     found = correct(parts[rows], film, None if mass_thickness is None else mass_thickness[rows])
-    masses, factors = np.full((2, n, width), np.nan)
-    slope = np.full((n, width, width), np.nan)
-    settled = np.zeros(n, bool)
-    masses[rows], factors[rows], slope[rows], settled[rows] = found.masses, found.factors, found.slope, found.settled
+    masses, factors = np.full((n, width), np.nan), np.ones((n, width))
+    slope, settled = np.full((n, width, width), np.nan), np.zeros(n, bool)
+    masses[rows], slope[rows], settled[rows] = found.masses, found.slope, found.settled
+    factors[rows] = np.where(found.settled[:, None], found.factors, np.nan)
     return Corrected(masses, factors, slope, settled)
 
 

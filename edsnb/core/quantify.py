@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edsnb.core.absorption import LARGEST, Absorption, Film
+from edsnb.core.absorption import LARGEST, Absorption, Film, find_take_off
 from edsnb.core.composition import DETECTED, Masses, masses_of, shares, weights_of
 from edsnb.core.events import Array
 from edsnb.core.fit import FitResult
@@ -85,16 +86,11 @@ def quantify(
     used = _kfactors(fit, [family.name for family in families], kfactors, convention, beam_kev)
     if absorption is None:
         return assemble(fit, families, used, masses_of(fit, families, used))
-    absorption = absorption.resolved(fit.spectra.acquisition)
-    masses = masses_of(
-        fit,
-        families,
-        used,
-        film=film_of(families, absorption.take_off_deg, used.convention),
-        mass_thickness=absorption.mass_thickness(len(fit)),
-    )
-    notes = absorption_notes(fit, families, masses)
-    return assemble(fit, families, used, masses, absorption=absorption, notes=notes)
+    angle = find_take_off(absorption.take_off_deg, fit.spectra.acquisition)
+    film = film_of(families, angle, used.convention)
+    masses = masses_of(fit, families, used, film=film, mass_thickness=absorption.mass_thickness(len(fit)))
+    notes = absorption_notes(fit, families, masses, angle_of_file=absorption.take_off_deg is None)
+    return assemble(fit, families, used, masses, absorption=replace(absorption, take_off_deg=angle), notes=notes)
 
 
 def pool(quant: Quantification, chosen: ArrayLike) -> tuple[Array, Array]:
@@ -159,18 +155,18 @@ def assemble(
     )
 
 
-def film_of(families: list[LineFamily], take_off_deg: float | None, convention: Convention) -> Film:
+def film_of(families: list[LineFamily], take_off_deg: float, convention: Convention) -> Film:
     """Return the film that consists of the quantified elements, seen under the take-off angle."""
-    if take_off_deg is None:
-        raise InputError("absorption needs the take-off angle: give it, such as take_off_deg=18.")
     return Film.of([family.element for family in families], families, take_off_deg, convention)
 
 
-def absorption_notes(fit: FitResult, families: list[LineFamily], masses: Masses) -> tuple[str, ...]:
+def absorption_notes(
+    fit: FitResult, families: list[LineFamily], masses: Masses, *, angle_of_file: bool
+) -> tuple[str, ...]:
     """Return what to know of a correction; warn where it is large."""
     notes = []
     tilt = fit.spectra.acquisition.tilt_deg
-    if tilt is not None and abs(tilt) > TILTED_DEG:
+    if angle_of_file and tilt is not None and abs(tilt) > TILTED_DEG:
         notes.append(
             f"The stage was tilted by {tilt:.1f} degrees, which the take-off angle of the file does not contain."
         )

@@ -10,57 +10,18 @@ from hypothesis import strategies as st
 
 from edsnb.core.detector import efficiency
 from edsnb.core.events import Events
-from edsnb.core.fit import FitResult, Status
+from edsnb.core.fit import Status
 from edsnb.core.image import Acquisition, ElementSetting, EnergyAxis, SpectrumImage
 from edsnb.core.kfactors import KFactors
 from edsnb.core.ktheory import fluorescence_yield
 from edsnb.core.lines import atomic_weight, parse_line, xraylib_family
 from edsnb.core.quantify import Quantification, pool, quantify
-from edsnb.core.regions import ChipGrid, Spectra, chip
+from edsnb.core.regions import ChipGrid, chip
 from edsnb.errors import ElementError, InputError, KFactorError
+from tests.fits import fitted
 
 # Shares of the alpha line in eXSpy's table: one over the sum of the family's weights.
 EXSPY_ALPHA = {"La_L": 1 / 2.01106, "Fe_K": 1 / 1.1272, "O_K": 1.0}
-
-
-def fitted(
-    names,
-    intensities,
-    *,
-    covariance=None,
-    alpha=None,
-    status=None,
-    beam_kev=200.0,
-    elements=(),
-) -> FitResult:
-    """Return a fit of n spectra with these family counts (n, F), as if it had been made."""
-    counts = np.atleast_2d(np.asarray(intensities, float))
-    n, width = counts.shape
-    if covariance is None:
-        # Poisson, but never so uncertain that a count is taken for noise.
-        covariance = np.einsum("nf,fg->nfg", np.minimum(np.abs(counts), (0.3 * counts) ** 2), np.eye(width))
-    families = tuple(xraylib_family(*parse_line(name)) for name in names)
-    fractions = [f.alpha_fraction for f in families] if alpha is None else [alpha[f.name] for f in families]
-    spectra = Spectra(
-        np.zeros((n, 4), np.uint32),
-        EnergyAxis(4, 0.01),
-        tuple(f"R0C{i}" for i in range(n)),
-        acquisition=Acquisition(beam_kev=beam_kev),
-        elements=elements,
-    )
-    return FitResult(
-        spectra=spectra,
-        families=families,
-        intensities=counts,
-        covariance=np.broadcast_to(covariance, (n, width, width)),
-        chi2=np.ones(n),
-        status=np.zeros(n, np.uint8) if status is None else np.asarray(status, np.uint8),
-        alpha_fractions=np.array(fractions),
-        channels=slice(0, 4),
-        columns=np.zeros((4, width)),
-        background=np.zeros((n, 0)),
-        deviance=np.ones(n),
-    )
 
 
 PEROVSKITE = ["La_L", "Fe_K", "O_K"]
@@ -404,36 +365,6 @@ def test_theory_needs_a_beam_energy():
     assert found.kfactors.beam_kev == 300
     assert quantify(fitted(["Fe_K", "O_K"], [[300, 400]]), beam_kev=80).kfactors.beam_kev == 80
     assert quantify(fit, kfactors=ONES).weight[0] == pytest.approx([300 / 7, 400 / 7])
-
-
-# eXSpy on the same input
-
-
-@pytest.mark.filterwarnings("ignore")  # HyperSpy deprecates its own imports
-def test_exspy_finds_the_same_composition():
-    exspy = pytest.importorskip("exspy")
-    hyperspy = pytest.importorskip("hyperspy.api")
-    table = exspy.material.elements
-    for name, share in EXSPY_ALPHA.items():
-        element, shell = name.split("_")
-        lines = table[element]["Atomic_properties"]["Xray_lines"]
-        assert 1 / sum(lines[n]["weight"] for n in lines.keys() if n[0] == shell) == pytest.approx(share, rel=1e-5)  # noqa: SIM118
-
-    counts = np.array([[1000, 800, 1200], [10, 2000, 300], [5, 5, 5]], float)
-    k = KFactors({"La_L": 1.64, "Fe_K": 1.33, "O_K": 1.15}, "alpha")
-    found = quantify(fitted(PEROVSKITE, counts, alpha=EXSPY_ALPHA), PEROVSKITE, kfactors=k)
-
-    signal = exspy.signals.EDSTEMSpectrum(np.ones((3, 16)))
-    intensities = []
-    for column, (name, share) in enumerate(EXSPY_ALPHA.items()):
-        alpha = hyperspy.signals.BaseSignal(counts[:, column] * share).T
-        alpha.metadata.set_item("Sample.xray_lines", [f"{name}a"])
-        alpha.metadata.set_item("Sample.elements", [name.split("_")[0]])
-        intensities.append(alpha)
-    factors = list(k.factors.values())
-    for units, tolerance in (("weight", 1e-9), ("atomic", 1e-4)):  # atomic weights differ in the fifth figure
-        theirs = signal.quantification(intensities, "CL", factors, composition_units=units, navigation_mask=None)
-        np.testing.assert_allclose(np.stack([s.data for s in theirs], axis=-1), getattr(found, units), rtol=tolerance)
 
 
 def test_a_spectrum_without_a_detected_line_is_not_quantified():
