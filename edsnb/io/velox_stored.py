@@ -92,7 +92,7 @@ def _is_map(metadata: Json, dataset: h5py.Dataset) -> bool:
 
 def _average(dataset: h5py.Dataset, keep: Array | None) -> Array:
     """Return the mean of an image's frames, (ny, nx) float32: those kept where it has as many as the map."""
-    frames = range(dataset.shape[2])
+    frames = list(range(dataset.shape[2]))
     if keep is not None and len(keep) == len(frames):
         frames = np.flatnonzero(keep).tolist()
     total = np.zeros(dataset.shape[:2])
