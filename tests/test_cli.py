@@ -116,6 +116,7 @@ def test_run(example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         "chips.csv", "chips.parquet", "spectra.npz", "recipe.toml", "provenance.json", "summary.png"
     }  # fmt: skip
+    assert (tmp_path / "out" / "summary.png").stat().st_size > 20_000
     # Run again by the recipe that was saved.
     again = tmp_path / "again"
     assert run("run", example, "--recipe", tmp_path / "out" / "recipe.toml", "--out", again, "--quiet") == 0
@@ -149,7 +150,8 @@ def test_bars_are_drawn_on_the_terminal_only(
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    words = ("run", example, *ELEMENTS, "--chip", 4, "--out", tmp_path / "out", "--overwrite")
+    # More chips than are fitted at once.
+    words = ("run", example, *ELEMENTS, "--chip", 4, "--crop", "0:64,0:36", "--out", tmp_path / "out", "--overwrite")
     assert run(*words) == 0
     assert terminal.getvalue().count("example.emd   0 % |") == 2, "one bar for reading, one for the fit"
     assert terminal.getvalue().endswith("\r"), "and none is left"
