@@ -222,7 +222,7 @@ def _scale_bar(axes: Axes, analysis: Analysis) -> None:
     axes.set_yticks([])
     pixel = analysis.image.pixel_nm
     if not pixel:
-        axes.set_xlabel("pixel size unknown", fontsize=8)
+        axes.text(0.0, -0.035, "pixel size unknown", transform=axes.transAxes, va="center", fontsize=8)
         return
     left, right = sorted(axes.get_xlim())
     target = 0.25 * (right - left) * pixel
