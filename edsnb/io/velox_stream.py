@@ -67,7 +67,7 @@ class Stream:
             begin = max(start, int(bounds[run]))
             end = min(stop, int(bounds[run + 1])) if run + 1 < len(bounds) else stop
             self.file.seek(int(self.runs[run, 1]) + 2 * (begin - int(bounds[run])))
-            if self.file.readinto(memoryview(out[begin - start : end - start].view(np.uint8))) != 2 * (end - begin):
+            if self.file.readinto(out[begin - start : end - start].view(np.uint8).data) != 2 * (end - begin):
                 raise FileFormatError(f"{self.file.name} ends inside the X-rays of {self.name}; copy it again.")
 
     def blocks(self, stop: int) -> Iterator[tuple[int, Array]]:
