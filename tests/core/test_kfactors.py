@@ -1,15 +1,22 @@
 """k-factors: theory against literature and a twin, tables in every dress, and everything that must be refused."""
 
+import contextlib
 import itertools
 import math
+import tomllib
 
+import numpy as np
 import pytest
 import xraylib
 
-from edsnb.core.kfactors import KFactors
-from edsnb.core.ktheory import absolute_k, fluorescence_yield
+from edsnb.core.absorption import Absorption
+from edsnb.core.fit import Status
+from edsnb.core.kfactors import KFactors, kfactor_table
+from edsnb.core.ktheory import absolute_k, fluorescence_yield, relative_sd
 from edsnb.core.lines import atomic_weight, xraylib_family
-from edsnb.errors import ElementError, KFactorError
+from edsnb.core.quantify import quantify
+from edsnb.errors import ElementError, KFactorError, OutputError
+from tests.fits import fitted
 
 # Thermo Fisher, 200 kV, relative to Si K.
 PUBLISHED = {
@@ -23,6 +30,27 @@ PUBLISHED = {
     "La_L": 1.643,
     "Pt_L": 2.340,
     "Au_L": 2.418,
+    "Gd_M": 1.206,
+    "W_M": 1.052,
+    "Au_M": 0.984,
+    "U_M": 0.850,
+}
+# The same instrument at 60 kV, which nothing was fitted to.
+PUBLISHED_60 = {
+    "O_K": 1.068,
+    "Ti_K": 1.287,
+    "Fe_K": 1.550,
+    "Cu_K": 1.919,
+    "Sr_K": 6.133,
+    "Sr_L": 1.761,
+    "Ba_L": 1.826,
+    "La_L": 1.835,
+    "Pt_L": 3.011,
+    "Au_L": 3.136,
+    "Gd_M": 1.172,
+    "W_M": 1.051,
+    "Au_M": 0.998,
+    "U_M": 0.901,
 }
 
 
@@ -54,10 +82,44 @@ def test_equals_the_formula_step_by_step(name, beam_kev):
     assert KFactors.theory([name], beam_kev=beam_kev).factors[name] == pytest.approx(expected, rel=1e-6)
 
 
-def test_agrees_with_a_published_table_to_one_percent():
-    found = KFactors.theory(PUBLISHED, beam_kev=200).factors
-    for name, published in PUBLISHED.items():
-        assert found[name] == pytest.approx(published, rel=0.01), name
+@pytest.mark.parametrize(("beam_kev", "table"), [(200, PUBLISHED), (60, PUBLISHED_60)])
+def test_agrees_with_published_tables(beam_kev, table):
+    found = KFactors.theory(table, beam_kev=beam_kev).factors
+    for name, published in table.items():
+        assert found[name] == pytest.approx(published, rel=0.015 if name == "Gd_M" else 0.01), name
+
+
+@pytest.mark.parametrize(("shell", "first", "last"), [("K", 5, 10), ("K", 11, 45), ("L", 22, 37), ("L", 38, 92),
+                                                      ("M", 57, 69), ("M", 70, 92)])  # fmt: skip
+def test_its_error_is_the_spread_of_two_tables_of_yields(shell, first, last):
+    def ratio(z, shell):
+        """Return the yield used over xraylib's, averaged over the vacancies of the shell."""
+        subshells = {
+            "K": {"K": 1},
+            "L": {"L1": 1, "L2": 1, "L3": 2},
+            "M": {"M1": 1, "M2": 1, "M3": 2, "M4": 2, "M5": 3},
+        }[shell]
+        vacancies, total = dict(subshells), 0.0
+        for upper, lower in itertools.combinations(vacancies, 2):
+            with contextlib.suppress(ValueError):
+                moved = xraylib.CosKronTransProb(z, getattr(xraylib, f"F{upper}{lower[1]}_TRANS"))
+                vacancies[lower] += vacancies[upper] * moved
+        for name, n in vacancies.items():
+            with contextlib.suppress(ValueError):
+                total += n * xraylib.FluorYield(z, getattr(xraylib, f"{name}_SHELL"))
+        return fluorescence_yield(z, shell) / total * sum(subshells.values())
+
+    spread = [math.log(ratio(z, shell) / ratio(14, "K")) for z in range(first, last + 1)]
+    rms = math.sqrt(sum(v * v for v in spread) / len(spread))
+    for z in (first, last):
+        stated = relative_sd(xraylib_family(xraylib.AtomicNumberToSymbol(z), shell))
+        assert stated == pytest.approx(rms, rel=0.1)
+
+
+def test_theory_states_its_errors():
+    k = KFactors.theory(["O_K", "Fe_K", "La_L"], beam_kev=200)
+    relative = {name: k.sd[name] / value for name, value in k.factors.items()}
+    assert relative == pytest.approx({"O_K": 0.16, "Fe_K": 0.05, "La_L": 0.20})
 
 
 def test_yields_are_those_of_the_literature():
@@ -161,7 +223,7 @@ def test_another_convention_leaves_the_numbers():
 
 
 def test_plain_values_give_the_record_back():
-    k = KFactors({"O_K": 1.0}, "alpha", "table", 200.0, {"O_K": 0.2})
+    k = KFactors({"O_K": 1.0}, "alpha", "table", 200.0, {"O_K": 0.2}, "zeta")
     assert KFactors(**k.to_dict()) == k
 
 
@@ -304,3 +366,212 @@ def test_files_that_cannot_be_read(tmp_path):
         KFactors.from_velox(tmp_path / "absent.csv")
     with pytest.raises(KFactorError, match="cannot be read"):
         KFactors.from_velox(tmp_path)
+
+
+# Tables of edsnb's own
+
+
+def test_saved_and_loaded(tmp_path):
+    path = tmp_path / "k.toml"
+    odd = 'standard "SrTiO3" \\ 20 µm;\tR0C1, R0C2\x7f\n'
+    k = KFactors({"Sr_L": 1 / 3, "O_K": 1e-7, "La_L": 3e22}, "alpha", odd, 299.5, {"O_K": 1.1e-9}, "zeta")
+    k.save(path)
+    assert KFactors.load(path) == k
+    assert tomllib.loads(path.read_text(encoding="utf-8"))["factors"]["Sr_L"] == 1 / 3
+    bare = KFactors({"O_K": 1.0})
+    bare.save(str(path), overwrite=True)
+    assert KFactors.load(str(path)) == bare
+    assert list(tmp_path.iterdir()) == [path]
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert KFactors.load(path) == bare
+
+
+def test_any_other_name_is_a_table_of_velox(tmp_path):
+    path = tmp_path / "k.csv"
+    path.write_text(table(ROWS))
+    assert KFactors.load(path) == KFactors.from_velox(path)
+
+
+def test_nothing_is_overwritten_unasked(tmp_path):
+    k, path = KFactors({"O_K": 1.0}), tmp_path / "k.toml"
+    path.write_text("mine")
+    with pytest.raises(OutputError, match="exists already"):
+        k.save(path)
+    assert path.read_text() == "mine"
+    with pytest.raises(OutputError, match=r"'k\.csv' a name that ends in \.toml"):
+        k.save(tmp_path / "k.csv")
+    with pytest.raises(OutputError, match="cannot be written"):
+        k.save(tmp_path / "absent" / "k.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("factors = ", "not valid TOML"),
+        ("[factors]\nO_K = 1.0\n[more]\n", "expected factors, convention"),
+        ("k = 1", "expected factors, convention"),
+        ("factors = 1", "expected factors, convention"),
+        ("[factors]\nO_K = -1.0", "O_K = -1.0"),
+        ("[factors]\nO_K = 'x'", "O_K is 'x'"),
+        ("convention = 'both'\n[factors]\nO_K = 1.0", "'both' is unknown"),
+    ],
+)
+def test_files_that_are_no_k_factors(tmp_path, text, message):
+    path = tmp_path / "k.toml"
+    path.write_text(text)
+    with pytest.raises(KFactorError, match=message) as caught:
+        KFactors.load(path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(KFactorError, match="cannot be read"):
+        KFactors.load(tmp_path / "absent.toml")
+
+
+def test_table_of_the_k_used():
+    frame = KFactors({"Sr_L": 1.7, "O_K": 1.1}, "alpha", "mine", sd={"O_K": 0.1}).to_frame()
+    assert list(frame) == ["family", "k", "sd", "convention", "source"]
+    assert frame["family"].tolist() == ["Sr_L", "O_K"]
+    assert (math.isnan(frame["sd"][0]), frame["sd"][1]) == (True, 0.1)
+    assert set(frame["convention"]) == {"alpha"}
+    assert "zeta" in KFactors({"O_K": 1.1}, kind="zeta").to_frame()
+
+
+def test_table_of_theory():
+    frame = kfactor_table(["Sr", "O", "La"], 300).set_index("family")
+    assert list(frame.index) == ["Sr_K", "Sr_L", "O_K", "La_K", "La_L", "La_M"]
+    assert frame["k"]["La_L"] == KFactors.theory(["La_L"], beam_kev=300).factors["La_L"]
+    assert frame["alpha_kev"]["La_L"] == pytest.approx(4.65, abs=0.01)
+    assert frame["alpha_fraction"]["O_K"] == pytest.approx(1)
+    assert "300 keV" in frame["source"]["O_K"]
+    assert kfactor_table(["La"], 20)["family"].tolist() == ["La_L", "La_M"]  # K lies at 38.9 keV
+    assert kfactor_table([], 300, ["La_La", "O_K"])["family"].tolist() == ["La_L", "O_K"]
+    with pytest.raises(KFactorError, match="excites no family of these elements"):
+        kfactor_table(["O"], 0.3)
+    with pytest.raises(ElementError, match="unknown element 'Xx'"):
+        kfactor_table(["Xx"], 300)
+
+
+# Standards
+
+TITANATE = {"Sr": 1, "Ti": 1, "O": 3}
+FITTED = ["Sr_L", "Ti_K", "O_K", "La_L", "Fe_K"]
+
+
+def standard(counts, *, names=FITTED, **settings):
+    return quantify(fitted(names, counts, **settings), names)
+
+
+def test_standard_by_hand():
+    # Counts 1000, 800 and 1200: k = 87.62/1000, 47.867/800 and 47.997/1200, over the first 1, 0.68287 and 0.45648.
+    quant = standard([[400, 300, 700, 5, 9], [600, 500, 500, 2, 3]])
+    k = KFactors.from_standard(quant, TITANATE, others=None)
+    assert dict(k.factors) == pytest.approx({"Sr_L": 1, "Ti_K": 0.68287, "O_K": 0.45648}, rel=1e-4)
+    assert dict(k.sd) == pytest.approx({"Sr_L": 1 / math.sqrt(1000), "Ti_K": 0.68287 / math.sqrt(800),
+                                        "O_K": 0.45648 / math.sqrt(1200)}, rel=1e-4)  # fmt: skip
+    assert (k.convention, k.beam_kev) == ("family", 200.0)
+    assert k.source == "standard SrTiO3 (3000 X-rays in 2 spectra)"
+
+
+def test_the_standard_comes_out_as_it_is():
+    quant = standard([[400, 300, 700, 5, 9], [600, 500, 500, 2, 3], [9e3, 1, 1, 1, 1]])
+    k = KFactors.from_standard(quant, TITANATE, regions=[0, 1])
+    summed = quantify(fitted(FITTED, [[1000, 800, 1200, 7, 12]]), ["Sr_L", "Ti_K", "O_K"], kfactors=k)
+    assert summed.atomic[0] == pytest.approx([20, 20, 60])
+    mask = KFactors.from_standard(quant, TITANATE, regions=np.array([True, True, False]))
+    assert mask == k
+
+
+def test_others_follow_theory_scaled_to_the_standard():
+    theory = KFactors.theory(FITTED, beam_kev=200).factors
+    mass = {"Sr_L": 87.62, "Ti_K": 47.867, "O_K": 3 * 15.999}
+    off = {"Sr_L": 1.21, "Ti_K": 1.0, "O_K": 1.0}  # k measured / theory, of mean 1.21^(1/3)
+    counts = [1e5 * m / (theory[n] * off[n]) for n, m in mass.items()]
+    k = KFactors.from_standard(standard([[*counts, 50, 50]]), TITANATE)
+    scale = k.factors["Ti_K"] / theory["Ti_K"] * 1.21 ** (1 / 3)
+    assert k.factors["La_L"] == pytest.approx(theory["La_L"] * scale, rel=1e-4)
+    assert k.factors["Fe_K"] == pytest.approx(theory["Fe_K"] * scale, rel=1e-4)
+    # 20 % for La L itself, and the mean of Sr L (20 %), Ti K (5 %) and O K (16 %).
+    mean = math.sqrt(0.2**2 + 0.05**2 + 0.16**2) / 3
+    assert k.sd["La_L"] / k.factors["La_L"] == pytest.approx(math.hypot(0.2, mean), rel=1e-3)
+    assert "La_L, Fe_K by theory (Brown-Powell, 200 keV) scaled to it" in k.source
+    assert "Sr_L 1.135, Ti_K 0.938, O_K 0.938" in k.source
+    named = KFactors.from_standard(standard([[*counts, 50, 50]]), TITANATE, others=["Mn_Ka", "Sr_L"])
+    assert list(named.factors) == ["Sr_L", "Ti_K", "O_K", "Mn_K"]
+    with pytest.raises(KFactorError, match="O has no L lines"):
+        KFactors.from_standard(standard([[*counts, 50, 50]]), TITANATE, others=["O_L"])
+
+
+def test_other_families_of_its_elements_are_measured_too():
+    names = ["Sr_L", "Sr_K", "Ti_K", "Ti_L", "O_K"]
+    made = fitted(names, [[1000, 300, 800, 2, 1200]], covariance=np.diag([1000, 300, 800, 4, 1200.0])[None])
+    k = KFactors.from_standard(quantify(made, ["Sr_L", "Ti_K", "O_K"]), TITANATE)
+    assert k.factors["Sr_K"] == pytest.approx(1000 / 300)
+    # Ti L was not found: theory stands in.
+    assert k.sd["Ti_L"] / k.factors["Ti_L"] > 0.3
+
+
+def test_alpha_counts_give_alpha_k():
+    alpha = {"Sr_L": 0.8, "Ti_K": 0.9, "O_K": 1.0, "La_L": 0.5, "Fe_K": 0.9}
+    made = fitted(FITTED, [[1000, 800, 1200, 700, 900]], alpha=alpha)
+    family = KFactors.from_standard(quantify(made, FITTED), TITANATE)
+    k = KFactors.from_standard(quantify(made, FITTED, convention="alpha"), TITANATE)
+    assert k.convention == "alpha"
+    for name in FITTED:
+        assert k.factors[name] == pytest.approx(family.factors[name] / alpha[name])
+        assert k.sd[name] / k.factors[name] == pytest.approx(family.sd[name] / family.factors[name])
+    again = [quantify(made, FITTED, kfactors=factors) for factors in (family, k)]
+    np.testing.assert_allclose(again[0].atomic, again[1].atomic)
+
+
+def test_absorption_in_the_standard_is_undone():
+    made = fitted(FITTED, [[1000, 800, 1200, 7, 9]])
+    film = Absorption(60, 5.12, 18)
+    k = KFactors.from_standard(quantify(made, ["Sr_L", "Ti_K", "O_K"], absorption=film), TITANATE)
+    found = quantify(made, ["Sr_L", "Ti_K", "O_K"], kfactors=k, absorption=film)
+    assert found.atomic[0] == pytest.approx([20, 20, 60], rel=1e-5)
+    assert k.factors["O_K"] < 0.8 * KFactors.from_standard(quantify(made), TITANATE).factors["O_K"]
+
+
+def test_its_errors_are_the_spread_of_repeated_measurements():
+    rng = np.random.default_rng(8)
+    drawn = rng.poisson([900, 700, 1500], (2000, 3)).astype(float)
+    made = quantify(fitted(FITTED[:3], drawn), FITTED[:3])
+    found = [KFactors.from_standard(made, TITANATE, regions=[i], others=None).factors for i in range(300)]
+    ratio = np.log([k["O_K"] / k["Ti_K"] for k in found])
+    stated = KFactors.from_standard(standard([[900, 700, 1500]], names=FITTED[:3]), TITANATE)
+    expected = math.hypot(*(stated.sd[name] / stated.factors[name] for name in ("O_K", "Ti_K")))
+    assert ratio.std() == pytest.approx(expected, rel=0.1)
+
+
+def test_standards_that_are_refused():
+    quant = standard([[1000, 800, 1200, 5, 9], [np.nan] * 5], status=[Status.OK, Status.EMPTY])
+    with pytest.raises(ElementError, match="Ba was not fitted"):
+        KFactors.from_standard(quant, {"Ba": 1, "Ti": 1, "O": 3})
+    with pytest.raises(KFactorError, match="holds no spectrum that was fitted"):
+        KFactors.from_standard(quant, TITANATE, regions=[1])
+    with pytest.raises(KFactorError, match="holds no spectrum that was fitted"):
+        KFactors.from_standard(quant, TITANATE, regions=[False, False])
+    for wrong in (0, -1, math.nan):
+        with pytest.raises(KFactorError, match="atoms cannot be"):
+            KFactors.from_standard(quant, {"Sr": 1, "Ti": wrong, "O": 3})
+    with pytest.raises(KFactorError, match="O gives no ratio"):
+        KFactors.from_standard(quant, {"O": 1})
+    with pytest.raises(KFactorError, match="no element gives no ratio"):
+        KFactors.from_standard(quant, {})
+    for lost in (0, -5, 1):
+        noise = np.diag([1000.0, 4.0, 1200.0])[None]
+        poor = standard([[1000, lost, 1200]], names=FITTED[:3], covariance=noise)
+        with pytest.raises(KFactorError, match=rf"Ti_K was not found in the region \({lost} ± 2 counts in 1 spectra\)"):
+            KFactors.from_standard(poor, TITANATE)
+    unknown = quantify(
+        fitted(FITTED, [[1000, 800, 1200, 5, 9]], beam_kev=None), kfactors=KFactors(dict.fromkeys(FITTED, 1))
+    )
+    with pytest.raises(KFactorError, match="needs the beam energy for the other elements"):
+        KFactors.from_standard(unknown, TITANATE)
+    assert KFactors.from_standard(unknown, TITANATE, others=None).beam_kev is None
+
+
+def test_a_fit_without_errors_gives_k_without_errors():
+    blind = standard([[1000, 800, 1200, 700, 900]], covariance=np.full((1, 5, 5), np.nan))
+    k = KFactors.from_standard(blind, TITANATE)
+    assert set(k.sd) == {"La_L", "Fe_K"}
+    assert k.factors["Sr_L"] == 1

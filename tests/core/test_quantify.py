@@ -1,4 +1,4 @@
-"""Cliff-Lorimer: numbers worked by hand, closed loops, propagation of errors, eXSpy on the same input."""
+"""Cliff-Lorimer: numbers worked by hand, closed loops, propagation of errors, and what must be refused."""
 
 from dataclasses import replace
 
@@ -22,7 +22,6 @@ from tests.fits import fitted
 
 # Shares of the alpha line in eXSpy's table: one over the sum of the family's weights.
 EXSPY_ALPHA = {"La_L": 1 / 2.01106, "Fe_K": 1 / 1.1272, "O_K": 1.0}
-
 
 PEROVSKITE = ["La_L", "Fe_K", "O_K"]
 ONES = KFactors({"La_L": 1.0, "Fe_K": 1.0, "O_K": 1.0, "Sr_K": 4.3, "Sr_L": 1.7, "Cu_K": 1.6})
@@ -175,6 +174,45 @@ def test_covariance_is_the_spread_of_repeated_measurements(random_fit):
     found = quantify(random_fit, kfactors=ONES)
     scale = np.outer(found.sd_atomic[0], found.sd_atomic[0])
     np.testing.assert_allclose(found.atomic_covariance[0] / scale, spread / scale, atol=0.03)
+
+
+def test_errors_of_k_by_hand():
+    # 10 % more k of iron alone moves its share x by x (1 - x) 10 %: 0.30057 * 0.69943 * 0.1.
+    fit = fitted(["Fe_K", "O_K"], [[300, 400], [np.nan] * 2], status=[Status.OK, Status.EMPTY])
+    found = quantify(fit, kfactors=KFactors({"Fe_K": 2.0, "O_K": 1.0}, sd={"Fe_K": 0.2, "O_K": 0.0}))
+    assert found.sd_atomic_k[0] == pytest.approx([2.1023, 2.1023], abs=2e-3)
+    assert found.atomic_covariance_k[0, 0, 1] == pytest.approx(-(2.1023**2), abs=1e-2)
+    assert np.isnan(found.sd_atomic_k[1]).all()
+    # They stay apart from those of counting, and more counts do not make them smaller.
+    plain = quantify(fit, kfactors=KFactors({"Fe_K": 2.0, "O_K": 1.0}))
+    np.testing.assert_array_equal(found.atomic_covariance, plain.atomic_covariance)
+    more = quantify(fitted(["Fe_K", "O_K"], [[3e5, 4e5]]), kfactors=found.kfactors)
+    np.testing.assert_allclose(more.sd_atomic_k[0], found.sd_atomic_k[0])
+    assert found.to_frame()["sdk_at_Fe"][0] == found.sd_atomic_k[0, 0]
+    assert "those of the k-factors stand apart" in found.describe()
+
+
+def test_errors_of_k_that_are_not_known_are_not_made_up():
+    for sd in ({}, {"Fe_K": 0.2}):
+        found = quantify(fitted(["Fe_K", "O_K"], [[300, 400]]), kfactors=KFactors({"Fe_K": 2.0, "O_K": 1.0}, sd=sd))
+        assert found.atomic_covariance_k is None
+        assert found.sd_atomic_k is None
+        assert not [name for name in found.to_frame() if name.startswith("sdk")]
+        assert "k is taken as exact" in found.describe()
+
+
+def test_errors_of_k_equal_numerical_derivatives(random_fit):
+    names = ["La_L", "Fe_K", "Sr_K", "O_K"]
+    k = np.array([1.6, 1.3, 4.3, 1.1])
+    sd = k * [0.2, 0.05, 0.07, 0.16]
+
+    def of(values):
+        return quantify(random_fit, kfactors=KFactors(dict(zip(names, values, strict=True)))).atomic[2]
+
+    slope = np.stack([(of(k + s) - of(k - s)) / (2 * s.sum()) for s in 1e-4 * np.diag(k)], axis=1)
+    factors = KFactors(dict(zip(names, k, strict=True)), sd=dict(zip(names, sd, strict=True)))
+    found = quantify(random_fit, kfactors=factors)
+    np.testing.assert_allclose(found.atomic_covariance_k[2], slope @ np.diag(sd**2) @ slope.T, rtol=1e-5, atol=1e-9)
 
 
 counts_of_three = st.lists(st.floats(12, 1e6), min_size=3, max_size=3)
