@@ -18,9 +18,9 @@ demo: $(STAMP) ## Simulate a map, cut, fit and quantify it; pictures in results/
 	@echo "edsnb: running the demo into results/demo (half a minute)"
 	@$(BIN)/edsnb demo --out results/demo --overwrite
 
-test: $(STAMP) ## Run the tests on two cores
-	@echo "edsnb: running the tests (several minutes)"
-	@$(BIN)/python -m pytest -n 2 tests
+test: $(STAMP) ## Run the notebooks and the tests on two cores
+	@echo "edsnb: running the tests and the notebooks (several minutes)"
+	@$(BIN)/python -m pytest -n 2 --nbmake notebooks tests
 
 lint: $(STAMP) ## Check style, format and types
 	@echo "edsnb: ruff check"; $(BIN)/ruff check .
