@@ -7,10 +7,11 @@ emission, because family k go with the counts of all of them.
 
 How far they can be trusted
 ---------------------------
-They agree with two k-factor tables of one Thermo Fisher instrument: the 200 kV table, to which the detector was
-fitted, and the 60 kV table, which was not used, alike: K lines 0.9 % rms (B to Ru), L lines 0.5 % from As to Au but
-up to 6 % from Mn to Ni, M lines 0.5 % from Dy to U. Those tables are calculations too, so this says that edsnb counts
-as Velox does, not that either is true. How far k may be from the truth is `relative_sd`.
+They agree with two k-factor tables of one Thermo Fisher instrument, with the 60 kV one, which was not used, as with
+the 200 kV one, to which the detector was fitted: K lines 0.9 % rms (B to Ru; F 4.5 %), L lines 0.8 % from As to Au but
+up to 6 % from Mn to Ni, M lines 0.7 % from Dy to U. What is off lies above oxygen's K edge, as if the detector had
+a layer of oxide. Those tables are calculations too, so this says that edsnb counts as Velox does, not that either is
+true. How far k may be from the truth is `relative_sd`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,11 @@ that lies just at it is found in half of them.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from edsnb.core.events import Array
 from edsnb.core.fit import FitResult
@@ -37,10 +41,15 @@ def limit_counts(fit: FitResult, columns: list[int]) -> Array:
     scaled = np.ascontiguousarray(fit.columns / scale)
     pairs = pair_products(scaled)
     usable = np.flatnonzero(np.isfinite(coefficients).all(axis=1))
-    for start in range(0, len(usable), _BLOCK):
-        rows = usable[start : start + _BLOCK]
+    blocks = [usable[start : start + _BLOCK] for start in range(0, len(usable), _BLOCK)]
+
+    def work(rows: Array) -> None:
         sd = _absent_sd(scaled, pairs, coefficients[rows] * scale, columns, len(fit.families))
         out[rows] = SIGMAS * sd / scale[columns]
+
+    # One BLAS thread per block, as in the fit.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(work, blocks))
     return out
 
 
