@@ -87,14 +87,47 @@ class FilmSystem:
         return tuple(dict.fromkeys(element for phase in (self.film, self.substrate) for element in phase.atomic))
 
 
+_HOLDER = (Contaminant("Cu", 0.04, 0.15), Contaminant("C", 0.02, 0.05))
+_STO = Phase("SrTiO3", (("Sr", 1), ("Ti", 1), ("O", 3)), 5.12)
 SYSTEMS = {
-    "LFO/STO": FilmSystem(
-        "LFO/STO",
-        Phase("LaFeO3", (("La", 1), ("Fe", 1), ("O", 3)), 6.65),
-        Phase("SrTiO3", (("Sr", 1), ("Ti", 1), ("O", 3)), 5.12),
-        (Contaminant("Cu", 0.04, 0.15), Contaminant("C", 0.02, 0.05)),
-        ("La_L", "Fe_K", "Sr_K", "Ti_K", "O_K"),
-    ),
+    system.name: system
+    for system in (
+        FilmSystem(
+            "LFO/STO",
+            Phase("LaFeO3", (("La", 1), ("Fe", 1), ("O", 3)), 6.65),
+            _STO,
+            _HOLDER,
+            ("La_L", "Fe_K", "Sr_K", "Ti_K", "O_K"),
+        ),
+        FilmSystem(
+            "LAO/STO",
+            Phase("LaAlO3", (("La", 1), ("Al", 1), ("O", 3)), 6.52),
+            _STO,
+            _HOLDER,
+            ("La_L", "Al_K", "Sr_K", "Ti_K", "O_K"),
+        ),
+        FilmSystem(
+            "LSMO/STO",
+            Phase("La0.7Sr0.3MnO3", (("La", 0.7), ("Sr", 0.3), ("Mn", 1), ("O", 3)), 6.5),
+            _STO,
+            _HOLDER,
+            ("La_L", "Mn_K", "Sr_K", "Ti_K", "O_K"),
+        ),
+        FilmSystem(
+            "AlGaN/GaN",
+            Phase("Al0.3Ga0.7N", (("Al", 0.3), ("Ga", 0.7), ("N", 1)), 5.28),
+            Phase("GaN", (("Ga", 1), ("N", 1)), 6.15),
+            _HOLDER,
+            ("Al_K", "Ga_K", "N_K"),
+        ),
+        FilmSystem(
+            "NFO/MgO",
+            Phase("NiFe2O4", (("Ni", 1), ("Fe", 2), ("O", 4)), 5.37),
+            Phase("MgO", (("Mg", 1), ("O", 1)), 3.58),
+            _HOLDER,
+            ("Ni_K", "Fe_K", "Mg_K", "O_K"),
+        ),
+    )
 }
 """Film systems by name."""
 

@@ -85,3 +85,9 @@ def test_unknown_system_lists_the_known_ones():
     with pytest.raises(InputError, match="LFO/STO"):
         film_system("LFO")
     assert film_system(LFO_STO) is LFO_STO
+
+
+@pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
+def test_each_element_of_a_system_is_quantified_by_one_line(system):
+    assert sorted(line.split("_")[0] for line in system.lines) == sorted(system.elements)
+    assert system.film.density_g_cm3 > 1 < system.substrate.density_g_cm3
