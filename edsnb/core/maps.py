@@ -19,35 +19,34 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from scipy.ndimage import correlate1d
 from threadpoolctl import threadpool_limits
 
 from edsnb.core.absorption import Corrected, correct, find_take_off
-from edsnb.core.composition import DETECTED, shares
+from edsnb.core.composition import DETECTED
 from edsnb.core.events import Array, Events, frozen, sum_channels
 from edsnb.core.fit import FitResult
 from edsnb.core.image import SpectrumImage
+from edsnb.core.kernels import kernel_weights, sum_kernel
 from edsnb.core.lines import atomic_weight
 from edsnb.core.quantification import Quantification
 from edsnb.core.quantify import film_of, quantify
 from edsnb.core.solve import Progress
 from edsnb.errors import CancelledError, ElementError, InputError
 
-SHAPES = ("box", "gaussian")
-_BLOCK = 1 << 14
+_BLOCK = 1 << 15
 """Pixels summed together: a step of the progress."""
-_FEW = 1 << 10
+_ROWS = 32
+"""Rows to which a kernel is applied together."""
+_FEW = 1 << 11
 """Pixels quantified together: few enough to stay in the processor's cache (measured: up to six times faster)."""
 _FLOOR = 1e-3
 """Smallest model value, as a share of its mean: keeps weights finite between the peaks."""
 _SINGULAR = 1e6
 """Columns whose condition number passes this (its square for the normal equations) cannot be told apart."""
-_REACH = 4.0
-"""Standard deviations at which a Gaussian kernel ends."""
-_SD_OF_FWHM = 1.0 / np.sqrt(8.0 * np.log(2.0))
 
 Undo = Callable[[Array], Corrected]
 """Corrects masses (n, K) for absorption."""
@@ -177,26 +176,30 @@ def pixel_maps(
     events, across = image.require_events(), kernel_weights(kernel, shape)
     quant = model if isinstance(model, Quantification) else quantify(model)
     _check(image, quant.fit, kernel)
-    undo, fit, f, k = _undo(quant), quant.fit, len(quant.fit.families), len(quant.elements)
-    products = _products(estimator(fit), quant.columns)
-    table = np.zeros((events.channels, products.shape[1]))
-    table[fit.channels] = products
-    sums = np.empty((table.shape[1], events.pixels), np.float32)
-    composed = np.empty((2, k, events.pixels), np.float32)
+    fit, (ny, nx), f, k = quant.fit, image.shape, len(quant.fit.families), len(quant.elements)
+    table = np.zeros((events.channels, 1 + 2 * f + k * (k - 1) // 2))
+    table[fit.channels] = _products(estimator(fit), quant.columns)
+    sums = np.empty((ny, nx, table.shape[1]), np.float32)
+    # Variances add with the kernel's squared weights; those of a box are the same.
+    kernels = [across] if shape == "box" else [across, across**2]
+    smooth = [np.empty_like(sums) for _ in kernels]
+    applied = [partial(sum_kernel, sums, one, into) for one, into in zip(kernels, smooth, strict=True)]
+    out = _Out(*(np.empty((m, ny * nx), np.float32) for m in (1, f, f, k, k)))
+    compose = partial(_compose, quant, _undo(quant), (smooth[0], smooth[-1]), fewest, out)
     stages: list[_Stage] = [
-        (1, [partial(_sum_block, events, table, sums, block) for block in _blocks(events.pixels, _BLOCK)]),
-        (None, [partial(_smooth, one.reshape(image.shape), across, i > f) for i, one in enumerate(sums)]),
-        (None, [partial(_compose, quant, undo, sums, fewest, composed, few) for few in _blocks(events.pixels, _FEW)]),
+        (1, [partial(_sum_block, events, table, sums, block) for block in _blocks(ny * nx, _BLOCK)]),
+        (None, [partial(apply, rows) for apply in applied for rows in _blocks(ny, _ROWS)]),
+        (None, [partial(compose, block) for block in _blocks(ny * nx, _FEW)]),
     ]
     _run(stages, progress)
     return PixelMaps(
         families=tuple(family.name for family in fit.families),
-        intensities=sums[1 : 1 + f].reshape(f, *image.shape).copy(),
-        sd=np.sqrt(sums[1 + f : 1 + 2 * f]).reshape(f, *image.shape),
+        intensities=out.intensities.reshape(f, ny, nx),
+        sd=out.sd.reshape(f, ny, nx),
         elements=quant.elements,
-        atomic=composed[0].reshape(k, *image.shape),
-        sd_atomic=composed[1].reshape(k, *image.shape),
-        counts=sums[0].reshape(image.shape).copy(),
+        atomic=out.atomic.reshape(k, ny, nx),
+        sd_atomic=out.sd_atomic.reshape(k, ny, nx),
+        counts=out.counts.reshape(ny, nx),
         shape=shape,
         kernel_px=float(kernel),
         fewest=float(fewest),
@@ -205,21 +208,6 @@ def pixel_maps(
         digest=image.digest,
         settings={**fit.settings, "weights": "1 / model of the summed spectrum, for every pixel"},
     )
-
-
-def kernel_weights(kernel: float, shape: str = "box") -> Array:
-    """Return a kernel along one axis, (2 r + 1,): ones for a box, else a Gaussian with the same sum as its squares."""
-    if shape not in SHAPES:
-        raise InputError(f"kernel shape {shape!r} is unknown; choose one of {', '.join(SHAPES)}.")
-    if not (np.isfinite(kernel) and kernel >= 1) or (shape == "box" and kernel % 2 != 1):
-        odd = ", and a box's edge is an odd number, so that the pixel is its centre" if shape == "box" else ""
-        raise InputError(f"a kernel of {kernel} pixels cannot be: it is at least 1{odd}.")
-    if shape == "box":
-        return np.ones(int(kernel))
-    sd = kernel * _SD_OF_FWHM
-    reach = int(np.ceil(_REACH * sd))
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sd) ** 2)
-    return weights * weights.sum() / (weights**2).sum()
 
 
 def estimator(fit: FitResult) -> Array:
@@ -255,55 +243,73 @@ def _check(image: SpectrumImage, fit: FitResult, kernel: float) -> None:
         )
 
 
+class _Out(NamedTuple):
+    """Maps to be filled, each (m, P) float32."""
+
+    counts: Array
+    intensities: Array
+    sd: Array
+    atomic: Array
+    sd_atomic: Array
+
+
 def _products(weights: Array, columns: list[int]) -> Array:
     """Return what is summed over the X-rays: ones, W, its squares, its products for pairs of quantified families."""
     pairs = np.triu_indices(len(columns), 1)
     chosen = weights[:, columns]
-    return np.concatenate(
-        [np.ones((len(weights), 1)), weights, weights**2, chosen[:, pairs[0]] * chosen[:, pairs[1]]], axis=1
-    )
+    products = chosen[:, pairs[0]] * chosen[:, pairs[1]]
+    return np.concatenate([np.ones((len(weights), 1)), weights, weights**2, products], axis=1)
 
 
-def _blocks(pixels: int, size: int) -> list[slice]:
-    """Return all pixels in blocks."""
-    return [slice(low, min(low + size, pixels)) for low in range(0, pixels, size)]
+def _blocks(total: int, size: int) -> list[slice]:
+    """Return all pixels or rows in blocks."""
+    return [slice(low, min(low + size, total)) for low in range(0, total, size)]
 
 
 def _sum_block(events: Events, table: Array, sums: Array, block: slice) -> None:
     """Sum the table over the X-rays of some pixels."""
-    sums[:, block] = sum_channels(events, table, block).T
+    sum_channels(events, table, block, sums.reshape(-1, sums.shape[2])[block])
 
 
-def _smooth(image: Array, across: Array, squared: bool) -> None:
-    """Sum an image (ny, nx) over the kernel, in place; variances add with the kernel's squared weights."""
-    weights = across**2 if squared else across
-    rows = correlate1d(image, weights, axis=0, output=np.float64, mode="constant")
-    correlate1d(rows, weights, axis=1, output=rows, mode="constant")
-    image[:] = rows
-
-
-def _compose(quant: Quantification, undo: Undo | None, sums: Array, fewest: float, out: Array, block: slice) -> None:
-    """Write at% and its standard deviation for some pixels."""
+def _compose(
+    quant: Quantification, undo: Undo | None, smooth: tuple[Array, Array], fewest: float, out: _Out, block: slice
+) -> None:
+    """Fill the maps for some pixels."""
     f, k, columns = len(quant.fit.families), len(quant.elements), np.array(quant.columns)
-    part = sums[:, block].T.astype(np.float64)
-    counts, variance = part[:, 1 + columns], part[:, 1 + f + columns]
-    covariance = np.empty((len(part), k, k))
-    covariance[:, range(k), range(k)] = variance
+    values, spreads = (s.reshape(-1, s.shape[2])[block].astype(np.float64) for s in smooth)
+    values, spreads = values[:, : 1 + f], spreads[:, 1 + f :]
+    out.counts[:, block], out.intensities[:, block] = values[:, 0], values[:, 1:].T
+    out.sd[:, block] = np.sqrt(spreads[:, :f]).T
+    masses, factors = values[:, 1 + columns], quant.atoms_per_count
+    usable = (values[:, 0] >= fewest) & (masses @ factors > 0)
+    usable &= (masses >= DETECTED * np.sqrt(spreads[:, columns])).any(axis=1)
+    covariance = np.empty((len(values), k, k))
+    covariance[:, range(k), range(k)] = spreads[:, columns]
     upper = np.triu_indices(k, 1)
-    covariance[:, upper[0], upper[1]] = covariance[:, upper[1], upper[0]] = part[:, 1 + 2 * f :]
-    factors = quant.atoms_per_count
-    usable = (part[:, 0] >= fewest) & ((counts * factors).sum(axis=1) > 0)
-    usable &= (counts >= DETECTED * np.sqrt(variance)).any(axis=1)
+    covariance[:, upper[0], upper[1]] = covariance[:, upper[1], upper[0]] = spreads[:, f:]
     if undo is not None:
         weights = np.array([atomic_weight(element) for element in quant.elements])
-        found = undo(counts[usable] * factors * weights)
+        found = undo(masses[usable] * factors * weights)
         slope = found.slope * factors * weights
-        counts[usable], factors = found.masses, 1.0 / weights
+        masses[usable], factors = found.masses, 1.0 / weights
         covariance[usable] = slope @ covariance[usable] @ slope.transpose(0, 2, 1)
         usable[usable] = found.settled
-    atomic, spread = shares(counts, covariance, factors, usable)
-    out[0, :, block] = atomic.T
-    out[1, :, block] = np.sqrt(np.maximum(np.einsum("nii->in", spread), 0.0))
+    masses[~usable] = np.nan
+    out.atomic[:, block], out.sd_atomic[:, block] = _shares(masses, covariance, factors)
+
+
+def _shares(masses: Array, covariance: Array, factors: Array) -> tuple[Array, Array]:
+    """Return at% (K, n) and its standard deviation: the diagonal alone of what `composition.shares` gives.
+
+    With x_i = f_i m_i / T and s = C f, ``T^2 var(x_i) = f_i^2 C_ii - 2 x_i f_i s_i + x_i^2 f's``.
+    """
+    parts = masses * factors
+    total = parts.sum(axis=1, keepdims=True)
+    x = parts / total
+    along = (covariance @ factors) * factors
+    own = np.einsum("nii->ni", covariance) * factors**2
+    variance = own - 2.0 * x * along + x**2 * along.sum(axis=1, keepdims=True)
+    return 100.0 * x.T, 100.0 * (np.sqrt(np.maximum(variance, 0.0)) / total).T
 
 
 def _undo(quant: Quantification) -> Undo | None:
@@ -329,11 +335,12 @@ def _undo(quant: Quantification) -> Undo | None:
 def _run(stages: Sequence[_Stage], progress: Progress | None) -> None:
     """Run the tasks of one stage after the other."""
     done, total = 0, sum(len(tasks) for _, tasks in stages)
-    for threads, tasks in stages:
-        # One BLAS thread per block: several each would fight for the same cores.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(lambda task: task(), tasks):
-                done += 1
-                if progress is not None and progress(done, total) is False:
-                    pool.shutdown(cancel_futures=True)
-                    raise CancelledError(f"the maps were stopped after {done} of {total} steps; nothing was kept.")
+    # One BLAS thread per block: several each would fight for the same cores.
+    with threadpool_limits(1, user_api="blas"):
+        for threads, tasks in stages:
+            with ThreadPoolExecutor(threads) as pool:
+                for _ in pool.map(lambda task: task(), tasks):
+                    done += 1
+                    if progress is not None and progress(done, total) is False:
+                        pool.shutdown(cancel_futures=True)
+                        raise CancelledError(f"the maps were stopped after {done} of {total} steps; nothing was kept.")

@@ -174,3 +174,14 @@ def test_sum_channels_of_some_pixels():
         np.testing.assert_array_equal(sum_channels(events, weights, part), whole[part])
     with pytest.raises(InputError, match="step 1, not 2"):
         sum_channels(events, weights, slice(0, 3, 2))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sum_channels_into_an_array(dtype):
+    events = Events.from_dense(ODD)
+    weights = np.arange(8.0).reshape(4, 2)
+    out = np.full((3, 2), np.nan, dtype)
+    assert sum_channels(events, weights, out=out) is out
+    np.testing.assert_array_equal(out, weighted_counts(events, weights))
+    with pytest.raises(InputError, match=r"out has shape \(3, 2\), the sums have \(2, 2\)"):
+        sum_channels(events, weights, slice(1, 3), out)

@@ -13,9 +13,10 @@ from edsnb.core.composition import DETECTED
 from edsnb.core.events import Events
 from edsnb.core.fit import fit
 from edsnb.core.image import EnergyAxis, SpectrumImage
+from edsnb.core.kernels import kernel_weights
 from edsnb.core.kfactors import KFactors
 from edsnb.core.lines import atomic_weight
-from edsnb.core.maps import PixelMaps, estimator, kernel_weights, pixel_maps
+from edsnb.core.maps import PixelMaps, estimator, pixel_maps
 from edsnb.core.quantification import Quantification
 from edsnb.core.quantify import quantify
 from edsnb.core.regions import ChipGrid, chip
@@ -302,16 +303,6 @@ def test_estimator_finds_the_models_own_columns():
     weights = estimator(quant.fit)
     f = len(quant.fit.families)
     np.testing.assert_allclose(quant.fit.columns.T @ weights, np.eye(quant.fit.columns.shape[1])[:, :f], atol=1e-8)
-
-
-def test_kernels():
-    assert kernel_weights(5).tolist() == [1.0] * 5
-    gaussian = kernel_weights(8, "gaussian")
-    assert gaussian.sum() == pytest.approx((gaussian**2).sum())
-    centre = len(gaussian) // 2
-    assert gaussian[centre - 4] / gaussian[centre] == pytest.approx(0.5)
-    np.testing.assert_array_equal(gaussian, gaussian[::-1])
-    assert gaussian[0] / gaussian[centre] < 1e-3
 
 
 @pytest.mark.parametrize(
