@@ -12,13 +12,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edsnb.core.absorption import Absorption
+    from edsnb.core.advise import Advice, advise
     from edsnb.core.calibrate import Calibration, calibrate
+    from edsnb.core.dose import DoseQuantification, quantify_zeta
     from edsnb.core.fit import FitResult, Status, fit
     from edsnb.core.image import Acquisition, EnergyAxis, SpectrumImage
-    from edsnb.core.kfactors import KFactors
-    from edsnb.core.quantify import Quantification, pool, quantify
+    from edsnb.core.kfactors import KFactors, kfactor_table
+    from edsnb.core.maps import PixelMaps, pixel_maps
+    from edsnb.core.quantification import Quantification
+    from edsnb.core.quantify import pool, quantify
     from edsnb.core.regions import ChipGrid, Regions, Spectra, chip
     from edsnb.core.simulate import simulate
+    from edsnb.core.window import window_intensities
+    from edsnb.errors import EdsnbError, EdsnbWarning
     from edsnb.io.hyperspy import from_signal, to_signal
     from edsnb.io.opening import open_file as open
     from edsnb.pipeline import Analysis, analyse
@@ -28,13 +35,20 @@ __version__ = "0.1.0"
 
 # Loaded on first use (SPEC 1), so that `import edsnb` and `edsnb --help` are quick.
 _HOMES = {
+    "edsnb.core.absorption": ("Absorption",),
+    "edsnb.core.advise": ("Advice", "advise"),
     "edsnb.core.calibrate": ("Calibration", "calibrate"),
+    "edsnb.core.dose": ("DoseQuantification", "quantify_zeta"),
     "edsnb.core.fit": ("FitResult", "Status", "fit"),
     "edsnb.core.image": ("Acquisition", "EnergyAxis", "SpectrumImage"),
-    "edsnb.core.kfactors": ("KFactors",),
-    "edsnb.core.quantify": ("Quantification", "pool", "quantify"),
+    "edsnb.core.kfactors": ("KFactors", "kfactor_table"),
+    "edsnb.core.maps": ("PixelMaps", "pixel_maps"),
+    "edsnb.core.quantification": ("Quantification",),
+    "edsnb.core.quantify": ("pool", "quantify"),
     "edsnb.core.regions": ("ChipGrid", "Regions", "Spectra", "chip"),
     "edsnb.core.simulate": ("simulate",),
+    "edsnb.core.window": ("window_intensities",),
+    "edsnb.errors": ("EdsnbError", "EdsnbWarning"),
     "edsnb.io.hyperspy": ("from_signal", "to_signal"),
     "edsnb.pipeline": ("Analysis", "analyse"),
     "edsnb.recipe": ("Recipe",),
@@ -43,9 +57,10 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 - in the order of use
     "open", "from_signal", "to_signal", "SpectrumImage", "EnergyAxis", "Acquisition",
     "ChipGrid", "Regions", "Spectra", "chip",
-    "calibrate", "Calibration", "fit", "FitResult", "Status",
-    "KFactors", "quantify", "Quantification", "pool",
-    "Recipe", "analyse", "Analysis", "simulate",
+    "calibrate", "Calibration", "fit", "FitResult", "Status", "window_intensities",
+    "KFactors", "kfactor_table", "Absorption", "quantify", "Quantification", "pool",
+    "quantify_zeta", "DoseQuantification", "pixel_maps", "PixelMaps", "advise", "Advice",
+    "Recipe", "analyse", "Analysis", "simulate", "EdsnbError", "EdsnbWarning",
 ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edsnb.core.events import Array
+from edsnb.core.fit import FitResult
 from edsnb.core.quantify import pool
 from edsnb.core.solve import Progress
 from edsnb.errors import EdsnbError, InputError, OutputError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 TABLE = "chips.csv"
 """The table of all files of a batch, beside their folders."""
+_POOR = 3.0
+"""Median reduced chi-square above which the summary says that the model misses something."""
 WIDTH = 100
 """Columns of the summary for people."""
 Watch = Callable[[str], Progress | None]
@@ -74,7 +77,7 @@ class Finding:
             atomic={e: (float(a), float(s)) for e, a, s in zip(quant.elements, atomic, sd, strict=True)},
             calibration=str(calibration["message"]) if isinstance(calibration, dict) else "none",
             conventions=quant.describe(),
-            notes=analysis.image.notes,
+            notes=(*analysis.image.notes, *fit.notes, *_hints(fit)),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -83,6 +86,14 @@ class Finding:
         plain["chi2"] = _or_none(self.chi2)
         plain["atomic_percent"] = {e: {"value": _or_none(a), "sd": _or_none(s)} for e, (a, s) in self.atomic.items()}
         return plain
+
+
+def _hints(fit: FitResult) -> tuple[str, ...]:
+    """Return what a user should do about fits that do not describe the spectra."""
+    typical = float(np.nanmedian(fit.chi2)) if np.isfinite(fit.chi2).any() else 1.0
+    if typical <= _POOR:
+        return ()
+    return (f"the median χ² is {typical:.1f}: the model misses something, most likely elements; look at summary.png",)
 
 
 def _or_none(value: float) -> float | None:
@@ -230,18 +241,17 @@ def summary_lines(outcome: Outcome) -> list[str]:
             f.file,
             f"  {f.grid}",
             f"  {f.quantified} of {f.chips} quantified, {f.counts:,} X-rays, median χ² {chi2}, {f.seconds:.2f} s",
-            f"  calibration: {f.calibration}",
             f"  {'':6}" + "".join(f"{e:>9}" for e in f.atomic),
-            f"  {'at%':6}" + "".join(_cell(a) for a, _ in f.atomic.values()),
-            f"  {'sd':6}" + "".join(_cell(s) for _, s in f.atomic.values()),
+            f"  {'at%':6}" + "".join(_cell(a, ".2f") for a, _ in f.atomic.values()),
+            f"  {'sd':6}" + "".join(_cell(s, ".2g") for _, s in f.atomic.values()),
         ]
-        for text in (f.conventions, *(f"note: {note}" for note in f.notes)):
+        for text in (f"calibration: {f.calibration}", f.conventions, *(f"note: {note}" for note in f.notes)):
             lines += wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
         lines += [f"  results: {f.folder}"]
     lines += [f"{folder}: kept, it was made by this recipe of the same file" for folder in outcome.kept]
     return lines
 
 
-def _cell(value: float) -> str:
+def _cell(value: float, style: str) -> str:
     """Return a number for a column of the table."""
-    return f"{value:9.2f}" if np.isfinite(value) else f"{'-':>9}"
+    return f"{value:9{style}}" if np.isfinite(value) else f"{'-':>9}"

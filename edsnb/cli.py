@@ -1,4 +1,4 @@
-"""The command line: ``edsnb info | run | simulate | demo``.
+"""The command line: ``edsnb info | run | advise | kfactors | simulate | demo``.
 
 Heavy modules are imported inside the commands, so that ``edsnb --help`` answers at once.
 """
@@ -76,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(run)
     run.set_defaults(command=_run)
 
+    _add_kfactors(commands.add_parser("kfactors", help="print theoretical k-factors with their uncertainty"))
+    _add_advise(commands.add_parser("advise", help="predict the precision of each element against chip size"))
+
     simulate = commands.add_parser("simulate", help="write a simulated LaFeO3/SrTiO3 map as a Velox .emd")
     simulate.add_argument("out", type=Path, metavar="OUT.emd")
     simulate.add_argument("--size", type=int, default=512, help="pixels a side (default 512)")
@@ -91,6 +94,24 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--quiet", action="store_true", help="no progress bars")
     demo.set_defaults(command=_demo)
     return parser
+
+
+def _add_kfactors(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``edsnb kfactors``."""
+    parser.add_argument("--elements", type=_names, metavar="La,Fe", help="all families that the beam excites")
+    parser.add_argument("--lines", type=_names, metavar="La_La,Fe_Ka", help="these families instead")
+    parser.add_argument("--kv", type=float, default=200.0, metavar="KV", help="beam energy in keV (default 200)")
+    parser.set_defaults(command=_kfactors)
+
+
+def _add_advise(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``edsnb advise``."""
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--elements", type=_names, metavar="La,Fe", help="default: those selected in the file")
+    parser.add_argument("--deconvolve", type=_names, default=(), metavar="Cu,C", help="kept out of the 100 %%")
+    parser.add_argument("--crop", type=_crop, metavar="Y0:Y1,X0:X1", help="part of the map, ends excluded")
+    parser.add_argument("--wanted", type=float, default=1.0, metavar="AT%", help="standard deviation (default 1 at%%)")
+    parser.set_defaults(command=_advise)
 
 
 def _add_run(run: argparse.ArgumentParser) -> None:
@@ -109,12 +130,19 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--crop", type=_crop, metavar="Y0:Y1,X0:X1", help="part of the map, ends excluded")
     run.add_argument("--energy", type=_energy, metavar="LOW:HIGH", help="fitted range in keV (default 0.2:20)")
     run.add_argument("--background", choices=("physical", "polynomial", "none"))
-    run.add_argument("--kfactors", metavar="theory|FILE.csv", help="k-factors (default theory)")
+    run.add_argument("--refine", action="store_true", default=None,
+                     help="find proportions of L and M subshells on the summed spectrum")  # fmt: skip
+    run.add_argument("--kfactors", metavar="theory|FILE", help="k-factors: theory (default), a Velox CSV, a saved TOML")
     run.add_argument("--k-convention", choices=("family", "alpha"), help="what k-factors belong to (default family)")
     run.add_argument("--beam-kev", type=float, metavar="KEV", help="beam energy, where the file gives none")
+    run.add_argument("--thickness-nm", type=float, metavar="NM", help="film thickness, to correct for absorption")
+    run.add_argument("--density", type=float, dest="density_g_cm3", metavar="G/CM3", help="its density, for the same")
+    run.add_argument("--take-off-deg", type=float, metavar="DEG", help="take-off angle, where the file gives none")
+    run.add_argument("--pixel-maps", type=int, dest="pixel_kernel", metavar="PX",
+                     help="map every pixel too, averaged over a box of PX pixels a side")  # fmt: skip
     run.add_argument("--no-calibrate", dest="calibrate", action="store_false", default=None,
                      help="use the file's energy axis as it is")  # fmt: skip
-    run.add_argument("--engine", choices=("edsnb", "hyperspy", "hyperspy-published", "hyperspy-lstsq"))
+    run.add_argument("--engine", choices=("edsnb", "window", "hyperspy", "hyperspy-published", "hyperspy-lstsq"))
     run.add_argument("--overwrite", action="store_true", help="replace results that exist")
     run.add_argument("--quiet", action="store_true", help="no progress bars and no table")
     run.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -183,6 +211,33 @@ def _run(options: argparse.Namespace) -> int:
     for path, message in outcome.failures.items():
         print(f"edsnb: {message if path in message else f'{path}: {message}'}", file=sys.stderr)
     return 2 if outcome.failures else 0
+
+
+def _kfactors(options: argparse.Namespace) -> int:
+    """Print theoretical k-factors."""
+    from edsnb.core.kfactors import kfactor_table
+
+    if not options.elements and not options.lines:
+        raise InputError("kfactors: name elements or lines, such as --elements Sr,Ti,O or --lines Sr_Ka,Ti_Ka,O_Ka.")
+    table = kfactor_table(options.elements or (), options.kv, options.lines)
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    return 0
+
+
+def _advise(options: argparse.Namespace) -> int:
+    """Print the predicted precision against chip size."""
+    from edsnb.core.advise import advise
+    from edsnb.io.opening import open_file
+
+    image = open_file(options.file)
+    chosen = options.elements or tuple(e.symbol for e in image.elements if e.quantify)
+    if not chosen:
+        raise InputError(f"{options.file}: no elements are selected in the file, so name them: --elements Sr,Ti,O.")
+    kept_out = options.deconvolve or tuple(e.symbol for e in image.elements if e.symbol not in chosen)
+    advice = advise(image, (*chosen, *kept_out), deconvolve=kept_out, crop=options.crop, wanted=options.wanted)
+    print(advice.to_frame().to_string(index=False, float_format=lambda value: f"{value:.3g}"))
+    print(advice.describe())
+    return 0
 
 
 def _simulate(options: argparse.Namespace) -> int:

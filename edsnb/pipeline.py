@@ -7,16 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from edsnb.core.dose import DoseQuantification, quantify_zeta
 from edsnb.core.events import Array
 from edsnb.core.fit import FitResult, default_range, fit
 from edsnb.core.image import SpectrumImage
 from edsnb.core.kfactors import KFactors
 from edsnb.core.lines import LineTable, parse_line, usual_family, xraylib_family
-from edsnb.core.quantify import Quantification, quantify
+from edsnb.core.maps import PixelMaps, pixel_maps
+from edsnb.core.quantification import Quantification
+from edsnb.core.quantify import quantify
 from edsnb.core.regions import Regions, Spectra, chip
 from edsnb.core.solve import Progress
+from edsnb.core.window import window_intensities
 from edsnb.errors import InputError, KFactorError
 from edsnb.io.opening import open_file
 from edsnb.recipe import Recipe, with_kfactors
@@ -39,10 +43,14 @@ class Analysis:
     """The recipe with everything that was left open filled in."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Wall time of each step."""
+    maps: PixelMaps | None = None
+    """Maps of every pixel, where the recipe asks for them."""
+    dose: DoseQuantification | None = None
+    """Mass thickness too, where the recipe has zeta-factors."""
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a chip; see `Quantification.to_frame`."""
-        return self.quantification.to_frame()
+        """Return one row a chip; see `Quantification.to_frame`, with zeta-factors `DoseQuantification.to_frame`."""
+        return self.quantification.to_frame() if self.dose is None else self.dose.to_frame()
 
     def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Write table, spectra, recipe, provenance and summary picture; see `edsnb.io.export`.
@@ -53,9 +61,11 @@ class Analysis:
             The folder exists and `overwrite` is False, or it cannot be written; nothing is left half done.
         """
         from edsnb.io.export import save_analysis
+        from edsnb.plots.maps import draw_maps
         from edsnb.plots.summary import draw_summary
 
-        return save_analysis(self, folder, overwrite=overwrite, pictures={"summary.png": draw_summary})
+        pictures = {"summary.png": draw_summary, **({"maps.png": draw_maps} if self.maps is not None else {})}
+        return save_analysis(self, folder, overwrite=overwrite, pictures=pictures)
 
 
 def analyse(
@@ -94,8 +104,9 @@ def analyse(
         image = source
     else:
         image = open_file(source, spectrum_image=recipe.spectrum_image, progress=progress)
-    if recipe.beam_kev is not None:
-        image = replace(image, acquisition=replace(image.acquisition, beam_kev=recipe.beam_kev))
+    given = {"beam_kev": recipe.beam_kev, "take_off_deg": recipe.take_off_deg}
+    known: Any = {name: value for name, value in given.items() if value is not None}
+    image = replace(image, acquisition=replace(image.acquisition, **known))
     _check_beam(recipe, image)
     clock.lap("open")
     if image.events is None and regions is None and image.spectra is not None:
@@ -106,20 +117,19 @@ def analyse(
     quantified, kept_out = _elements(recipe, spectra)
     fitted = _fit(spectra, (*quantified, *kept_out), recipe, progress)
     clock.lap("fit")
-    result = quantify(
-        fitted,
-        recipe.lines or _lines(fitted, quantified),
-        kfactors=recipe.kfactors,
-        convention=recipe.k_convention,  # type: ignore[arg-type]
-        deconvolve=kept_out,
-        beam_kev=recipe.beam_kev,
-    )
+    dosed = _quantify(fitted, recipe, quantified, kept_out)
+    result = dosed.quantification if isinstance(dosed, DoseQuantification) else dosed
     clock.lap("quantify")
+    maps = None
+    if recipe.pixel_kernel is not None:
+        maps = pixel_maps(image, result, kernel=recipe.pixel_kernel, progress=progress)
+        clock.lap("maps")
     filled = replace(
         recipe, elements=quantified, deconvolve=kept_out, lines=result.families, kfactors=result.kfactors,
         k_convention=result.convention, energy=recipe.energy or tuple(fitted.settings["energy_kev"]),  # type: ignore
     )  # fmt: skip
-    return Analysis(image, spectra, fitted, result, asked, filled, clock.seconds)
+    dose = dosed if isinstance(dosed, DoseQuantification) else None
+    return Analysis(image, spectra, fitted, result, asked, filled, clock.seconds, maps, dose)
 
 
 def _check_beam(recipe: Recipe, image: SpectrumImage) -> None:
@@ -160,8 +170,30 @@ def _lines(fitted: FitResult, elements: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(named.get(e) or usual_family(e, fitted.families).name for e in elements)
 
 
+def _quantify(
+    fitted: FitResult, recipe: Recipe, quantified: tuple[str, ...], kept_out: tuple[str, ...]
+) -> Quantification | DoseQuantification:
+    """Quantify by Cliff-Lorimer, or with zeta-factors where the recipe has them."""
+    lines, kfactors = recipe.lines or _lines(fitted, quantified), recipe.kfactors
+    if isinstance(kfactors, KFactors) and kfactors.kind == "zeta":
+        return quantify_zeta(fitted, kfactors, lines, deconvolve=kept_out)
+    return quantify(
+        fitted,
+        lines,
+        kfactors=kfactors,
+        convention=recipe.k_convention,  # type: ignore[arg-type]
+        deconvolve=kept_out,
+        beam_kev=recipe.beam_kev,
+        absorption=recipe.absorption,
+    )
+
+
 def _fit(spectra: Spectra, elements: tuple[str, ...], recipe: Recipe, progress: Progress | None) -> FitResult:
     """Fit with the engine the recipe names."""
+    if recipe.engine == "window":
+        return window_intensities(
+            spectra, elements, energy=recipe.energy, calibration=recipe.calibrate, table=_table(recipe.line_table)
+        )
     if recipe.engine != "edsnb":
         from edsnb.io.hyperspy_engine import fit_hyperspy
 
@@ -175,6 +207,7 @@ def _fit(spectra: Spectra, elements: tuple[str, ...], recipe: Recipe, progress: 
         order=recipe.order,
         calibration=recipe.calibrate,
         table=_table(recipe.line_table),
+        refine=recipe.refine,
         progress=progress,
     )
 

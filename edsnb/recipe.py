@@ -12,13 +12,14 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from edsnb.core.absorption import Absorption
+from edsnb.core.background import BACKGROUNDS
 from edsnb.core.kfactors import KFactors
 from edsnb.core.lines import parse_line
-from edsnb.core.model import BACKGROUNDS
 from edsnb.core.regions import ChipGrid
 from edsnb.errors import InputError, KFactorError
 
-ENGINES = ("edsnb", "hyperspy", "hyperspy-published", "hyperspy-lstsq")
+ENGINES = ("edsnb", "window", "hyperspy", "hyperspy-published", "hyperspy-lstsq")
 _CHOICES = {
     "background": BACKGROUNDS,
     "line_table": ("xraylib", "exspy"),
@@ -57,15 +58,27 @@ class Recipe:
     """Calibrate the energy axis on the summed spectrum before the fit."""
     line_table: str = "xraylib"
     """Source of line energies and weights: xraylib or exspy."""
+    refine: bool = False
+    """Take the proportions of L and M subshells from the summed spectrum, near the table's, instead of the table's."""
     kfactors: str | KFactors = "theory"
-    """theory, the path of a Velox k-factor CSV, or the factors themselves."""
+    """theory, the path of a table (a Velox CSV, or TOML as KFactors.save writes it), or the factors themselves;
+    zeta-factors give mass thickness too."""
     k_convention: str | None = None
     """What k-factors belong to: the whole ``family`` or its ``alpha`` line. None: what a KFactors record says of
     itself, family for theory and tables of Velox."""
     beam_kev: float | None = None
     """Beam energy where the file gives none, or a wrong one."""
+    thickness_nm: float | None = None
+    """Thickness of the film, to correct for absorption; None for no correction. Needs the density."""
+    density_g_cm3: float | None = None
+    """Density of the film, for the same."""
+    take_off_deg: float | None = None
+    """Take-off angle where the file gives none, or a wrong one."""
+    pixel_kernel: int | None = None
+    """Edge in pixels of the box over which maps of every pixel are averaged; None for no such maps."""
     engine: str = "edsnb"
-    """edsnb, or a HyperSpy fit for comparison: hyperspy (default multifit), hyperspy-published, hyperspy-lstsq."""
+    """edsnb; for comparison ``window`` (net counts in windows) or a HyperSpy fit: hyperspy (default multifit),
+    hyperspy-published, hyperspy-lstsq."""
 
     def __post_init__(self) -> None:
         """Turn lists into tuples, and refuse settings that cannot be."""
@@ -75,6 +88,7 @@ class Recipe:
                 object.__setattr__(self, spec.name, _checked(spec.name, value))
         _check_elements(self.elements, self.deconvolve, self.lines)
         _check_convention(self.kfactors, self.k_convention)
+        _ = self.absorption
         # A grid refuses sizes that cannot be.
         _ = self.grid
 
@@ -82,6 +96,18 @@ class Recipe:
     def grid(self) -> ChipGrid:
         """The chip grid of this recipe."""
         return ChipGrid(self.chip, self.crop, self.stride, self.origin)
+
+    @property
+    def absorption(self) -> Absorption | None:
+        """The film's absorption; None for no correction."""
+        if self.thickness_nm is None and self.density_g_cm3 is None:
+            return None
+        if self.thickness_nm is None or self.density_g_cm3 is None:
+            raise InputError(
+                f"recipe: thickness_nm is {self.thickness_nm} and density_g_cm3 is {self.density_g_cm3}; to correct for"
+                " absorption both are needed. Give both, or leave both out for no correction."
+            )
+        return Absorption(thickness_nm=self.thickness_nm, density_g_cm3=self.density_g_cm3)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, such that ``Recipe(**values)`` is this recipe; those at None are left out."""
@@ -142,6 +168,8 @@ def with_kfactors(recipe: Recipe) -> Recipe:
     """
     if isinstance(recipe.kfactors, KFactors) or recipe.kfactors == "theory":
         return recipe
+    if Path(recipe.kfactors).suffix.lower() == ".toml":
+        return replace(recipe, kfactors=KFactors.load(recipe.kfactors))
     convention: Any = recipe.k_convention or "family"
     return replace(recipe, kfactors=KFactors.from_velox(recipe.kfactors, convention=convention))
 
@@ -221,6 +249,11 @@ _CHECKS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "kfactors": (_record, "'theory', the path of a table, or k-factors (factors, convention, source, beam_kev, sd)"),
     "k_convention": (_name, "a name"),
     "beam_kev": (_real, "a number"),
+    "refine": (_flag, "true or false"),
+    "thickness_nm": (_real, "a number"),
+    "density_g_cm3": (_real, "a number"),
+    "take_off_deg": (_real, "a number"),
+    "pixel_kernel": (_whole, "a whole number of pixels"),
     "engine": (_name, "a name"),
 }
 """What each setting is turned into, and how to say it."""

@@ -25,7 +25,7 @@ def flat_map(ny: int, nx: int, counts: float, seed: int) -> tuple[SpectrumImage,
     content = {"La": 1.0, "Fe": 1.0, "O": 3.0, "Cu": 0.3}
     axis = INSTRUMENT.stated
     spec = ModelSpec((), slice(0, axis.size), INSTRUMENT.beam_kev)
-    background = background_columns(spec, Response(axis, INSTRUMENT.fwhm_mn_ev)) @ [0.0, 0.7, 0.3, 0.0]
+    background = background_columns(spec, Response(axis, INSTRUMENT.fwhm_mn_ev)) @ [0.0, 0.7, 0.3]
     background[: axis.channels(*RANGE).start] = 0
     spectra, truth = simulate_spectra(
         content, ny * nx, counts, seed=seed, instrument=INSTRUMENT, background=background, background_share=0.12

@@ -11,6 +11,7 @@ from scipy.integrate import quad
 from scipy.optimize import minimize
 
 from edsnb.core.events import Events
+from edsnb.core.image import EnergyAxis
 from edsnb.core.regions import ChipGrid
 
 
@@ -77,6 +78,22 @@ def peak_counts(low: float, high: float, energy: float, sigma: float, tail: floa
         edges = sorted({0.0, max(near[0] - 8 * sigma, 0.0), *near, near[1] + 8 * sigma})
         total += tail * sum(quad(lost, a, b, epsabs=1e-12)[0] for a, b in itertools.pairwise(edges))
     return total
+
+
+def piled_up(counts: np.ndarray, energy: EnergyAxis, channels: slice) -> np.ndarray:
+    """Add up the energies of all pairs of X-rays of the channels, one pair after the other: (E',).
+
+    A pair between two channels is shared by them.
+    """
+    out = np.zeros(energy.size)
+    for a in range(channels.start, channels.stop):
+        for b in range(channels.start, channels.stop):
+            pair_kev = energy.centres_kev[a] + energy.centres_kev[b]
+            at = (pair_kev - energy.offset_kev) / energy.scale_kev
+            for channel in (math.floor(at), math.floor(at) + 1):
+                if 0 <= channel < energy.size:
+                    out[channel] += counts[a] * counts[b] * max(0.0, 1 - abs(at - channel))
+    return out[channels]
 
 
 def maximum_likelihood(counts: np.ndarray, columns: np.ndarray, nonnegative: np.ndarray) -> np.ndarray:

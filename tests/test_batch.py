@@ -209,7 +209,7 @@ def test_stored_spectra_are_not_added_to_their_sum():
     assert found.counts == made.spectra.counts[0, made.fit.channels].sum()
     assert [a for a, _ in found.atomic.values()] == pytest.approx(made.quantification.atomic[0].tolist())
     assert found.grid == "no map, 3 stored spectra; the composition is that of 'Summed'"
-    assert found.notes == ("no map",)
+    assert found.notes[0] == "no map"
     assert "  note: no map" in summary_lines(Outcome((found,), {}))
 
 

@@ -28,9 +28,14 @@ FULL = Recipe(
     order=4,
     calibrate=False,
     line_table="exspy",
+    refine=True,
     kfactors=TABLE,
     k_convention="alpha",
     beam_kev=200.0,
+    thickness_nm=50.0,
+    density_g_cm3=5.1,
+    take_off_deg=22.0,
+    pixel_kernel=15,
     engine="hyperspy-lstsq",
 )
 
@@ -136,6 +141,11 @@ WRONG = {
     ],
     "k_convention": ["1", "'beta'"],
     "beam_kev": ["'200'", "true", "nan"],
+    "refine": ["1", "'yes'"],
+    "thickness_nm": ["'50'", "true", "50.0"],
+    "density_g_cm3": ["'5'", "5.1"],
+    "take_off_deg": ["'18'", "false"],
+    "pixel_kernel": ["15.0", "'15'", "true"],
     "engine": ["1", "'velox'"],
 }
 

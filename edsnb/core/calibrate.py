@@ -1,35 +1,62 @@
-"""Energy calibration from the summed spectrum: offset, gain, width at Mn Ka and low-energy tail.
+"""Energy calibration from the summed spectrum: offset, gain, width at Mn Ka, low-energy tail and bow.
 
-The likelihood of the summed spectrum is maximised over these four together with all intensities, by
-Gauss-Newton steps on the joint Fisher information. Each has a prior as wide as instruments really drift,
-so that a spectrum which says nothing leaves the file's values in place, and a wrong element list cannot
-drag the axis away. Channels that the model does not explain (elements not named) are weighted down
-(Huber, Ann. Math. Stat. 35 (1964) 73).
+The likelihood of the summed spectrum is maximised over these together with all intensities, by Gauss-Newton
+steps on the joint Fisher information. Each has a prior as wide as instruments really drift, so that a spectrum
+which says nothing leaves the file's values in place, and a wrong element list cannot drag the axis away.
+Channels that the model does not explain (elements not named) are weighted down (Huber, Ann. Math. Stat. 35
+(1964) 73).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from edsnb.core.events import Array
 from edsnb.core.image import EnergyAxis
-from edsnb.core.model import ModelSpec, background_columns, detected_weights, peak_columns
-from edsnb.core.peaks import NOMINAL_FWHM_EV, Response
-from edsnb.core.solve import bounded
+from edsnb.core.lines import xraylib_family
+from edsnb.core.model import ModelSpec, background_columns, detected_lines
+from edsnb.core.peaks import NOMINAL_FWHM_EV, Lines, Response, peak_columns
+from edsnb.core.solve import bounded, one_blas_thread
 
 FEWEST_COUNTS = 500
 """Below this many X-rays in the range the file's calibration is kept."""
-_PRIOR_SD = np.array([20.0, 2.5, 8.0, 0.01])
-"""Prior: offset eV, gain 1e-3, width eV, tail share."""
-_LIMIT = np.array([60.0, 8.0, 40.0, 0.06])
-"""No parameter moves further than this from its prior."""
-_DELTA = np.array([0.5, 0.02, 0.5, 0.001])
-"""Steps for numerical derivatives."""
+
+
+class _Parameter(NamedTuple):
+    """One calibration parameter: how far it may move from what the file says, and how it is varied."""
+
+    name: str
+    prior_sd: float
+    limit: float
+    step: float
+    """For numerical derivatives."""
+    lowest: float = -np.inf
+
+
+_PARAMETERS = (
+    _Parameter("offset", 20.0, 60.0, 0.5),  # eV
+    _Parameter("gain", 2.5, 8.0, 0.02),  # parts in a thousand
+    _Parameter("width", 8.0, 40.0, 0.5),  # eV at Mn Ka
+    _Parameter("tail", 0.01, 0.08, 0.001, 0.0),  # share of a peak
+    _Parameter("bow", 8.0, 40.0, 0.5),  # eV at 10 keV
+)
+_PRIOR_SD, _LIMIT, _DELTA, _LOWEST = (np.array([p[k] for p in _PARAMETERS]) for k in (1, 2, 3, 4))
+_USUAL = ("C", "O", "Al", "Si", "Fe", "Co", "Cu")
+"""Film, oxide, detector and grid: found in nearly every spectrum, whether named or not."""
 _STEPS = 25
+_HEAVIEST = 1e8
+"""Damping at which no step helps any more."""
 _HUBER = 3.0
+_NARROWEST_KEV = 0.01
+"""Channels below this are added together, up to about this width."""
+_SMOOTHED = 5
+"""Channels averaged for the first weights."""
+_GRID = [np.array([o, g, 0.0, 0.0, 0.0]) for o in (-36.0, -18.0, 0.0, 18.0, 36.0) for g in (-3.0, 0.0, 3.0)]
+"""Offsets and gains tried first, so that the steps begin in the right valley."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +72,7 @@ class Calibration:
     gain_sd: float = 0.0
     fwhm_sd_ev: float = 0.0
     tail_sd: float = 0.0
+    bow_sd_ev: float = 0.0
     applied: bool = False
     message: str = "the file's calibration was used"
 
@@ -62,12 +90,14 @@ class Calibration:
             "fwhm_sd_ev": self.fwhm_sd_ev,
             "tail": self.response.tail,
             "tail_sd": self.tail_sd,
+            "bow_ev": self.response.bow_ev,
+            "bow_sd_ev": self.bow_sd_ev,
             "message": self.message,
         }
 
 
 def calibrate(counts: Array, energy: EnergyAxis, spec: ModelSpec, *, fwhm_mn_ev: float | None = None) -> Calibration:
-    """Calibrate the energy axis, the peak width and the tail on one spectrum.
+    """Calibrate energy axis, peak width, tail and bow on one spectrum.
 
     Parameters
     ----------
@@ -89,28 +119,70 @@ def calibrate(counts: Array, energy: EnergyAxis, spec: ModelSpec, *, fwhm_mn_ev:
     if y.sum() < FEWEST_COUNTS or not spec.families:
         why = f"only {y.sum():.0f} X-rays (fewer than {FEWEST_COUNTS})" if spec.families else "no lines to go by"
         return Calibration(start, message=f"the file's calibration was kept: {why}")
-    problem = _Problem(y, start, spec, [detected_weights(f) for f in spec.families], background_columns(spec, start))
-    weights = 1.0 / np.maximum(uniform_filter1d(y, 5), 1.0)
-    theta = _coarse(problem, weights)
-    damping, settled = 1e-3, False
+    with one_blas_thread():
+        return _search(_problem(y, start, _with_usual(spec, start)))
+
+
+def _search(problem: _Problem) -> Calibration:
+    """Return the calibration of the highest likelihood, searched from the best point of a coarse grid."""
+    weights = 1.0 / np.maximum(uniform_filter1d(problem.y, _SMOOTHED), 1.0)
+    state = min((_evaluate(problem, theta, weights) for theta in _GRID), key=lambda tried: tried.loss)
+    damping, settled, sd = 1e-3, False, _PRIOR_SD
     for _ in range(_STEPS):
-        state = _evaluate(problem, theta, weights)
-        weights = _robust(y, state.fitted) / state.fitted
-        state = _evaluate(problem, theta, weights)
-        gradient, curvature = _derivatives(problem, theta, state, weights)
-        while damping < 1e8:
+        weights = _robust(problem.y, state.fitted) / state.fitted
+        state = _fitted(problem, state.theta, state.columns, weights)
+        gradient, curvature = _derivatives(problem, state, weights)
+        while damping < _HEAVIEST:
             step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), -gradient)
-            trial = np.clip(theta + step, -_LIMIT, _LIMIT)
-            trial[3] = max(trial[3], 0.0)
-            if _evaluate(problem, trial, weights).loss <= state.loss:
+            moved = np.maximum(np.clip(state.theta + step, -_LIMIT, _LIMIT), _LOWEST)
+            trial = _evaluate(problem, moved, weights)
+            if trial.loss <= state.loss:
                 break
             damping *= 8
+        else:
+            trial = state
         sd = np.sqrt(np.diag(np.linalg.inv(curvature)))
-        settled = damping >= 1e8 or bool((np.abs(trial - theta) < 0.02 * sd).all())
-        theta, damping = trial, max(damping / 8, 1e-6)
+        settled = damping >= _HEAVIEST or bool((np.abs(trial.theta - state.theta) < 0.02 * sd).all())
+        state, damping = trial, max(damping / 8, 1e-6)
         if settled:
             break
-    return _report(start, theta, sd, settled)
+    return _report(problem.start, state.theta, sd, settled)
+
+
+def _with_usual(spec: ModelSpec, start: Response) -> ModelSpec:
+    """Return the spec with the elements that nearly every specimen holder adds, so that none of them bends the axis."""
+    centres = spec.centres_kev(start)
+    named = {family.element for family in spec.families}
+    found = [xraylib_family(e, shell) for e in _USUAL if e not in named for shell in ("K", "L")]
+    top = min(centres[-1], spec.beam_kev or np.inf)
+    inside = [f for f in found if f is not None and centres[0] <= f.alpha_kev <= top]
+    return replace(spec, families=(*spec.families, *inside))
+
+
+def _report(start: Response, theta: Array, sd: Array, settled: bool) -> Calibration:
+    """Return the calibration that `theta` stands for, or the start where it cannot be trusted."""
+    at_limit = [p.name for p, t in zip(_PARAMETERS, theta, strict=True) if abs(t) >= p.limit]
+    if at_limit or not settled:
+        why = f"{' and '.join(at_limit)} ran into the physical limit" if at_limit else "it did not converge"
+        return Calibration(start, message=f"the file's calibration was kept: {why}; check the element list")
+    found = _respond(start, theta)
+    message = (
+        f"offset {theta[0]:+.2f} ± {sd[0]:.2f} eV, gain {theta[1] / 10:+.4f} ± {sd[1] / 10:.4f} %, "
+        f"width {found.fwhm_mn_ev:.1f} ± {sd[2]:.1f} eV at Mn Ka, tail {found.tail * 100:.2f} ± {sd[3] * 100:.2f} %, "
+        f"bow {theta[4]:+.1f} ± {sd[4]:.1f} eV at 10 keV"
+    )
+    offset, gain, width_sd, tail_sd, bow_sd = sd.tolist()
+    return Calibration(
+        found, float(theta[0]), offset, float(theta[1]) / 1e3, gain / 1e3, width_sd, tail_sd, bow_sd, True, message
+    )
+
+
+def _respond(start: Response, theta: Array) -> Response:
+    """Return the response moved by `theta`: offset eV, gain 1e-3, width eV, tail share, bow eV."""
+    offset, gain, width, tail, bow = theta.tolist()
+    axis = start.energy
+    energy = EnergyAxis(axis.size, axis.scale_kev * (1 + gain / 1e3), axis.offset_kev + offset / 1e3)
+    return replace(start, energy=energy, fwhm_mn_ev=start.fwhm_mn_ev + width, tail=max(tail, 0.0), bow_ev=bow)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,16 +190,47 @@ class _Problem:
     """What stays the same while the axis moves."""
 
     y: Array
+    """(E'',) counts of the fitted channels, narrow ones added together."""
     start: Response
-    spec: ModelSpec
-    weights: list[Array]
+    first: int
+    """First channel that is fitted."""
+    together: int
+    """Channels added together."""
+    lines: list[Lines]
     background: Array
+    free: Array
+    """(F + B,) bool, coefficients that may be negative."""
+
+    def columns(self, theta: Array) -> Array:
+        """Return peaks and background (E'', F + B) at `theta`."""
+        response = _added(_respond(self.start, theta), self.first, self.together, len(self.y))
+        return np.concatenate([peak_columns(response, slice(0, len(self.y)), self.lines), self.background], axis=1)
+
+
+def _problem(y: Array, start: Response, spec: ModelSpec) -> _Problem:
+    """Return the problem with channels narrower than `_NARROWEST_KEV` added together: they say no more one by one."""
+    together = min(max(1, round(_NARROWEST_KEV / start.energy.scale_kev)), len(y))
+    size, first = len(y) // together, spec.channels.start
+    background = background_columns(replace(spec, channels=slice(0, size)), _added(start, first, together, size))
+    lines = [detected_lines(family) for family in spec.families]
+    free = np.zeros(len(lines) + background.shape[1], bool)
+    free[len(lines) :] = spec.background == "polynomial"
+    added = y[: size * together].reshape(size, together).sum(axis=1)
+    return _Problem(added, start, first, together, lines, background, free)
+
+
+def _added(response: Response, first: int, together: int, size: int) -> Response:
+    """Return the response of channels added together, counted from the first one that is fitted."""
+    axis = response.energy
+    offset = axis.offset_kev + axis.scale_kev * (first + (together - 1) / 2)
+    return replace(response, energy=EnergyAxis(size, together * axis.scale_kev, offset))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _State:
     """The best linear fit at one setting of the axis."""
 
+    theta: Array
     columns: Array
     coefficients: Array
     fitted: Array
@@ -135,45 +238,20 @@ class _State:
 
 
 def _evaluate(problem: _Problem, theta: Array, weights: Array) -> _State:
-    """Return the best non-negative fit at `theta` with the given channel weights (E',), and half its loss."""
-    columns = np.concatenate([_peaks(problem, theta), problem.background], axis=1)
+    """Return the best fit at `theta` with the given channel weights (E'',)."""
+    return _fitted(problem, theta, problem.columns(theta), weights)
+
+
+def _fitted(problem: _Problem, theta: Array, columns: Array, weights: Array) -> _State:
+    """Return the best fit with these columns, non-negative where it must be, and half its loss."""
     scale = np.linalg.norm(columns, axis=0)
     scaled = columns / np.where(scale > 0, scale, 1.0)
-    free = np.ones(columns.shape[1], bool)
-    free[len(problem.weights) :] = problem.spec.background != "polynomial"
     weighted = scaled.T * weights
-    solution = bounded((weighted @ scaled)[None], (weighted @ problem.y)[None], free)[0]
+    solution = bounded((weighted @ scaled)[None], (weighted @ problem.y)[None], ~problem.free)[0]
     fitted = scaled @ solution
     loss = 0.5 * float((weights * (problem.y - fitted) ** 2).sum() + ((theta / _PRIOR_SD) ** 2).sum())
     coefficients = solution / np.where(scale > 0, scale, 1.0)
-    return _State(columns, coefficients, np.maximum(fitted, 1e-3 * problem.y.mean()), loss)
-
-
-def _peaks(problem: _Problem, theta: Array) -> Array:
-    """Return the peak columns at `theta`."""
-    return peak_columns(problem.spec, _respond(problem.start, theta), problem.weights)
-
-
-def _report(start: Response, theta: Array, sd: Array, settled: bool) -> Calibration:
-    """Return the calibration that `theta` stands for, or the start where it cannot be trusted."""
-    at_limit = [n for n, t, lim in zip(("offset", "gain", "width"), theta, _LIMIT, strict=False) if abs(t) >= lim]
-    if at_limit or not settled:
-        why = f"{' and '.join(at_limit)} ran into the physical limit" if at_limit else "it did not converge"
-        return Calibration(start, message=f"the file's calibration was kept: {why}; check the element list")
-    found = _respond(start, theta)
-    message = (
-        f"offset {theta[0]:+.2f} ± {sd[0]:.2f} eV, gain {theta[1] / 10:+.4f} ± {sd[1] / 10:.4f} %, "
-        f"width {found.fwhm_mn_ev:.1f} ± {sd[2]:.1f} eV at Mn Ka, tail {found.tail * 100:.2f} ± {sd[3] * 100:.2f} %"
-    )
-    numbers = (float(theta[0]), float(sd[0]), float(theta[1]) / 1e3, float(sd[1]) / 1e3, float(sd[2]), float(sd[3]))
-    return Calibration(found, *numbers, applied=True, message=message)
-
-
-def _respond(start: Response, theta: Array) -> Response:
-    """Return the response with offset (eV), gain (1e-3), width (eV) changed by `theta`, and its tail."""
-    axis = start.energy
-    energy = EnergyAxis(axis.size, axis.scale_kev * (1 + theta[1] / 1e3), axis.offset_kev + theta[0] / 1e3)
-    return replace(start, energy=energy, fwhm_mn_ev=start.fwhm_mn_ev + float(theta[2]), tail=max(float(theta[3]), 0.0))
+    return _State(theta, columns, coefficients, np.maximum(fitted, 1e-3 * problem.y.mean()), loss)
 
 
 def _robust(y: Array, fitted: Array) -> Array:
@@ -183,26 +261,22 @@ def _robust(y: Array, fitted: Array) -> Array:
     return np.minimum(1.0, _HUBER * spread / np.maximum(pull, 1e-12)) / spread**2
 
 
-def _derivatives(problem: _Problem, theta: Array, state: _State, weights: Array) -> tuple[Array, Array]:
-    """Return gradient and curvature of the loss over `theta`, with the intensities profiled out."""
-    families = len(problem.weights)
+def _derivatives(problem: _Problem, state: _State, weights: Array) -> tuple[Array, Array]:
+    """Return gradient and curvature of the loss over theta, with the intensities profiled out."""
+    theta, present = state.theta, state.coefficients != 0
+    # All lines as one family, with the counts found.
+    energies = np.concatenate([energies for energies, _ in problem.lines])
+    counts = np.concatenate([c * w for c, (_, w) in zip(state.coefficients, problem.lines, strict=False)])
+    peaks = replace(problem, lines=[(energies[counts > 0], counts[counts > 0])], background=problem.background[:, :0])
     slopes = np.empty((len(problem.y), len(theta)))
     for k, delta in enumerate(_DELTA):
         up, down = theta.copy(), theta.copy()
         up[k] += delta
-        down[k] = down[k] - delta if k != 3 else max(down[k] - delta, 0.0)
-        change = (_peaks(problem, up) - _peaks(problem, down)) @ state.coefficients[:families]
-        slopes[:, k] = change / (up[k] - down[k])
-    present = state.columns[:, state.coefficients != 0]
-    present = present / np.linalg.norm(present, axis=0)
-    inner = present.T @ (weights[:, None] * present)
-    cross = present.T @ (weights[:, None] * slopes)
+        down[k] = max(down[k] - delta, _LOWEST[k])
+        slopes[:, k] = (peaks.columns(up) - peaks.columns(down))[:, 0] / (up[k] - down[k])
+    columns = state.columns[:, present] / np.linalg.norm(state.columns[:, present], axis=0)
+    inner = columns.T @ (weights[:, None] * columns)
+    cross = columns.T @ (weights[:, None] * slopes)
     profiled = slopes.T @ (weights[:, None] * slopes) - cross.T @ np.linalg.lstsq(inner, cross, rcond=1e-12)[0]
     residual = weights * (problem.y - state.columns @ state.coefficients)
     return theta / _PRIOR_SD**2 - slopes.T @ residual, profiled + np.diag(1 / _PRIOR_SD**2)
-
-
-def _coarse(problem: _Problem, weights: Array) -> Array:
-    """Return the best of a coarse grid of offsets and gains, so that the steps begin in the right valley."""
-    grid = [np.array([o, g, 0.0, 0.0]) for o in (-36.0, -18.0, 0.0, 18.0, 36.0) for g in (-3.0, 0.0, 3.0)]
-    return min(grid, key=lambda theta: _evaluate(problem, theta, weights).loss)

@@ -4,7 +4,7 @@ This is the truth that a fit is tested against, so it shares no more with the fi
 those of `edsnb.core.lines`, but each line's share of its family is moved by a few percent, once and for all (a fixed
 seed of its own); peaks have a tail; the energy axis and the width are not those the file states; bremsstrahlung is
 no member of a fit's background; and the shape of a peak is evaluated here by itself. `IDEAL` switches the first
-three off, for tests of statistics, where the model must be true.
+three off, for tests of statistics, where the model must be true. Escape peaks are those of `edsnb.core.detector`.
 
 Glossary
 --------
@@ -26,7 +26,7 @@ import xraylib
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import log_ndtr, ndtr
 
-from edsnb.core.detector import efficiency
+from edsnb.core.detector import SI_KA_KEV, efficiency, escape_fraction
 from edsnb.core.draw import Stream, key_of, normals
 from edsnb.core.events import Array, frozen
 from edsnb.core.image import EnergyAxis
@@ -198,7 +198,7 @@ def _emitted(element: str, shell: str, instrument: Instrument) -> EmittedFamily:
         raise ElementError(f"{element} has no {shell} lines.")
     detected = np.asarray(family.weights) * _moved(family, instrument) * efficiency(np.asarray(family.energies_kev))
     shares = detected / detected.sum()
-    columns = sum(s * _line(e, instrument) for s, e in zip(shares, family.energies_kev, strict=True))
+    columns = sum(s * _counted(e, instrument) for s, e in zip(shares, family.energies_kev, strict=True))
     alpha = float(shares[np.asarray(family.alpha)].sum())
     return EmittedFamily(family.name, element, family.energies_kev, tuple(shares.tolist()), alpha, np.asarray(columns))
 
@@ -213,6 +213,13 @@ def _sigma_kev(energy_kev: float, instrument: Instrument) -> float:
     """Return a peak's standard deviation: Fiori & Newbury (SEM/1978/I, 401), never below 20 eV FWHM."""
     squared = instrument.fwhm_mn_ev**2 + 2.5 * (energy_kev * 1e3 - 5898.7)
     return sqrt(max(squared, 400.0)) / _FWHM_PER_SIGMA / 1e3
+
+
+def _counted(energy_kev: float, instrument: Instrument) -> Array:
+    """Return one line's counts per channel (E,), those in its escape peak among them."""
+    escaped = float(escape_fraction(energy_kev))
+    own = (1.0 - escaped) * _line(energy_kev, instrument)
+    return own + escaped * _line(energy_kev - SI_KA_KEV, instrument) if escaped else own
 
 
 def _line(energy_kev: float, instrument: Instrument) -> Array:

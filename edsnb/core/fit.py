@@ -8,13 +8,13 @@ from enum import IntEnum
 
 import numpy as np
 
-from edsnb.core.calibrate import Calibration, calibrate
+from edsnb.core.calibrate import Calibration
 from edsnb.core.events import Array, frozen
 from edsnb.core.lines import LineFamily, LineTable, families_in, parse_line, xraylib_family
-from edsnb.core.model import ModelSpec, design
-from edsnb.core.peaks import NOMINAL_FWHM_EV, Response
+from edsnb.core.model import ModelSpec
 from edsnb.core.regions import Spectra
 from edsnb.core.solve import Progress, solve
+from edsnb.core.summed import Prepared, prepare
 from edsnb.errors import ElementError
 
 
@@ -94,6 +94,12 @@ class FitResult:
         """(n, F) standard deviation of each intensity, counts."""
         return np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was found on the sum of the spectra and is used, in plain words."""
+        found = self.settings.get("notes", ())
+        return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
+
     def model(self, index: int | slice | Array = slice(None)) -> Array:
         """Return the fitted model of one or more spectra over the fitted channels, counts."""
         return self._coefficients(index) @ self.columns.T
@@ -128,6 +134,7 @@ def fit(
     order: int = 6,
     calibration: bool | Calibration = True,
     table: LineTable = xraylib_family,
+    refine: bool = False,
     weighted: bool = True,
     progress: Progress | None = None,
 ) -> FitResult:
@@ -142,14 +149,16 @@ def fit(
     energy
         Fitted range in keV. None: 0.2 to 20 keV, but above the noise peak and below the beam energy.
     background
-        ``physical`` (default), ``polynomial`` or ``none``; see `edsnb.core.model`.
+        ``physical`` (default), ``polynomial`` or ``none``; see `edsnb.core.background`.
     order
         Order of the polynomial background.
     calibration
-        True: calibrate offset, gain, width and tail on the sum of all spectra. False: use the file's values.
+        True: calibrate offset, gain, width, tail and bow on the sum of all spectra. False: use the file's values.
         A Calibration: use that one.
     table
         Source of line energies and weights.
+    refine
+        Take the proportions of L and M subshells from the sum of all spectra, near the table's, instead of the table's.
     weighted
         Poisson maximum likelihood; False for unweighted least squares.
     progress
@@ -166,16 +175,20 @@ def fit(
     InputError
         The energy range or the background cannot be used.
     """
-    spec = model_spec(spectra, elements, energy=energy, background=background, order=order, table=table)
-    counts = spectra.counts[:, spec.channels]
+    named = model_spec(spectra, elements, energy=energy, background=background, order=order, table=table)
+    counts = spectra.counts[:, named.channels]
     status = np.full(len(spectra), Status.OK, np.uint8)
     status[counts.sum(axis=1) <= 0] = Status.EMPTY
     status[~np.isfinite(counts).all(axis=1)] = Status.FAILED
     usable = np.flatnonzero(status == Status.OK)
-    found = _calibration(spectra, spec, calibration, usable)
-    model = design(spec, found.response)
+    chosen = slice(None) if len(usable) == len(spectra) else usable
+    prepared = prepare(
+        spectra.counts[chosen].sum(axis=0, dtype=np.float64), spectra.energy, named,
+        calibration=calibration, fwhm_mn_ev=spectra.acquisition.resolution_ev, refine=refine,
+    )  # fmt: skip
+    spec, model = prepared.spec, prepared.design
     f = len(spec.families)
-    solution = solve(counts[usable], model.columns, model.nonnegative, poisson=weighted, keep=f, progress=progress)
+    solution = solve(counts[chosen], model.columns, model.nonnegative, poisson=weighted, keep=f, progress=progress)
     status[usable] = np.where(solution.settled, Status.OK, Status.NOT_CONVERGED)
     variance = np.einsum("nii->ni", solution.covariance)[:, :f]
     status[usable[~np.isfinite(variance).all(axis=1)]] = Status.SINGULAR
@@ -198,29 +211,19 @@ def fit(
         columns=model.columns,
         background=spread(solution.coefficients[:, f:]),
         deviance=spread(solution.deviance),
-        settings=_settings(spectra, spec, found, weighted),
+        settings={**_settings(spectra, prepared, weighted), "table": named.families[0].table},
     )
 
 
-def _calibration(spectra: Spectra, spec: ModelSpec, wanted: bool | Calibration, usable: Array) -> Calibration:
-    """Return the calibration that `fit` was asked for, found on the sum of the usable spectra."""
-    if isinstance(wanted, Calibration):
-        return wanted
-    width_ev = spectra.acquisition.resolution_ev
-    if not wanted:
-        return Calibration(Response(spectra.energy, width_ev or NOMINAL_FWHM_EV))
-    total = spectra.counts[usable].sum(axis=0, dtype=np.float64)
-    return calibrate(total, spectra.energy, spec, fwhm_mn_ev=width_ev)
-
-
-def _settings(spectra: Spectra, spec: ModelSpec, found: Calibration, weighted: bool) -> dict[str, object]:
+def _settings(spectra: Spectra, prepared: Prepared, weighted: bool) -> dict[str, object]:
     """Return how the fit was made, for the provenance record."""
+    spec = prepared.spec
     return {
         "energy_kev": [float(e) for e in _range_of(spec.channels, spectra)],
         "background": spec.background if spec.background != "polynomial" else f"polynomial of order {spec.order}",
         "weights": "Poisson, from the model" if weighted else "none",
-        "table": spec.families[0].table,
-        "calibration": found.to_dict(),
+        "calibration": prepared.calibration.to_dict(),
+        "notes": list(prepared.notes),
     }
 
 
@@ -242,7 +245,9 @@ def model_spec(
     beam = spectra.acquisition.beam_kev
     channels = spectra.energy.channels(*(energy or default_range(spectra)))
     inside = _range_of(channels, spectra)
-    return ModelSpec(families_in(symbols, inside, beam_kev=beam, table=table), channels, beam, background, order)
+    families = families_in(symbols, inside, beam_kev=beam, table=table)
+    elevation = spectra.acquisition.take_off_deg or 0.0
+    return ModelSpec(families, channels, beam, background, order, elevation if 0.0 < elevation <= 90.0 else 90.0)
 
 
 def default_range(spectra: Spectra) -> tuple[float, float]:

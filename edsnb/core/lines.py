@@ -51,6 +51,8 @@ class LineFamily:
     """Which lines make up the alpha line."""
     table: str
     """Where energies and weights come from."""
+    transitions: tuple[str, ...] = ()
+    """Name of each line's transition (``L3M5``), where the table has them."""
 
     @property
     def name(self) -> str:
@@ -202,6 +204,7 @@ def xraylib_family(element: str, shell: str) -> LineFamily | None:
         tuple(emission / total for _, emission in kept.values()),
         tuple(name in _ALPHA[shell] for name in kept),
         f"xraylib {xraylib.__version__}",
+        tuple(kept),
     )
 
 

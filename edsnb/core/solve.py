@@ -10,14 +10,17 @@ Weights come from the model, never from the counts: 1 / max(y, 1) is biased wher
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 
 import numba
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from edsnb.core.events import Array
 from edsnb.errors import CancelledError
@@ -25,8 +28,10 @@ from edsnb.errors import CancelledError
 Progress = Callable[[int, int], object]
 """Called with (done, total); returning False stops the work."""
 
-_BLOCK = 128
+_BLOCK = 64
 """Spectra solved together; blocks share the cores, and bound the memory."""
+_FEW = 8
+"""Up to this many spectra are weighted one by one."""
 _ITERATIONS = 30
 _SETTLED = 1e-3
 """A fit has settled when no coefficient moves by more than this share of its standard deviation, or when the
@@ -88,94 +93,134 @@ def solve(
     scale = np.linalg.norm(columns, axis=0)
     scale[scale == 0] = 1.0
     scaled = columns / scale
-    pairs = pair_products(scaled)
     n, p = len(counts), columns.shape[1]
     out = Solution(np.zeros((n, p)), np.zeros((n, p, p)), np.zeros(n), np.zeros(n), np.zeros(n, bool))
-    shape = np.asarray(counts, np.float64).sum(axis=0)
-    shape /= max(shape.mean(), 1e-300)
+    blocks = [slice(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK)]
 
     def work(block: slice) -> int:
         y = np.ascontiguousarray(counts[block], np.float64)
-        fitted = (_poisson if poisson else _least_squares)(y, scaled, pairs, nonnegative, shape)
-        coefficients, information, model, settled = fitted
+        coefficients, information, model, settled = (_poisson if poisson else _least_squares)(y, problem)
         held = nonnegative & (coefficients <= 0)
         held[:, :keep] = False
         covariance = inverse_information(information, held)
         if not poisson:
-            covariance = _sandwich(covariance, pairs, model, p)
+            covariance = covariance @ problem.normal(model) @ covariance
         out.coefficients[block] = coefficients / scale
         out.covariance[block] = covariance / np.outer(scale, scale)
         out.settled[block] = settled
         free = np.maximum(y.shape[1] - p + held.sum(axis=1), 1)
         out.chi2[block] = ((y - model) ** 2 / model).sum(axis=1) / free
-        out.deviance[block] = _deviance(y, model) / y.shape[1]
+        out.deviance[block] = _weigh(y, model, np.empty_like(y), np.empty_like(y)) / y.shape[1]
         return block.stop
 
-    blocks = [slice(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK)]
-    # One BLAS thread per block: several each would fight for the same cores (measured: 2.5 times slower).
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done in pool.map(work, blocks):
+    # Blocks share the cores: BLAS threads of their own would fight for them (measured: 2.5 times slower).
+    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        problem = _problem(counts, scaled, np.asarray(nonnegative, bool))
+        # A single block needs no other thread.
+        for done in pool.map(work, blocks) if len(blocks) > 1 else map(work, blocks):
             if progress is not None and progress(done, n) is False:
                 pool.shutdown(cancel_futures=True)
                 raise CancelledError(f"the fit was stopped after {done} of {n} spectra; nothing was kept.")
     return out
 
 
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Return a context in which BLAS keeps to one thread: for the small matrices of a fit, more only slow it down."""
+    return _libraries().limit(limits=1, user_api="blas")
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Return the libraries with threads of their own; looking for them takes a millisecond."""
+    return ThreadpoolController()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Problem:
+    """What all spectra share."""
+
+    columns: Array
+    """(E', p), each of norm 1."""
+    nonnegative: Array
+    pairs: Array | None
+    """(E', p (p + 1) / 2) from `pair_products`; None for few spectra, which are not worth it."""
+    weights: Array
+    """(E',) first weights for a spectrum of mean 1: the mean spectrum, softened so that no channel dominates."""
+    information: Array
+    """(p, p) normal matrix with these."""
+
+    def normal(self, weights: Array) -> Array:
+        """Return A' W A (n, p, p) for the weights (n, E') of each spectrum."""
+        if self.pairs is None:
+            return np.array([(self.columns.T * row) @ self.columns for row in weights])
+        return unpack_symmetric(weights @ self.pairs, self.columns.shape[1])
+
+
+def _problem(counts: Array, columns: Array, nonnegative: Array) -> _Problem:
+    """Return what the spectra `counts` (n, E') share."""
+    pairs = pair_products(columns) if len(counts) > _FEW else None
+    total = np.asarray(counts.sum(axis=0), np.float64)
+    weights = 1.0 / (0.8 * total / max(total.mean(), 1e-300) + 0.2)
+    return _Problem(columns, nonnegative, pairs, weights, (columns.T * weights) @ columns)
+
+
 Fitted = tuple[Array, Array, Array, Array]
 
 
-def _least_squares(y: Array, columns: Array, pairs: Array, nonnegative: Array, _shape: Array) -> Fitted:
+def _least_squares(y: Array, problem: _Problem) -> Fitted:
     """Return coefficients, normal matrices, model and flags of an unweighted fit."""
-    information = np.repeat(unpack_symmetric(np.ones((1, y.shape[1])) @ pairs, columns.shape[1]), len(y), axis=0)
-    coefficients = bounded(information, y @ columns, nonnegative)
+    columns = problem.columns
+    information = np.repeat((columns.T @ columns)[None], len(y), axis=0)
+    coefficients = bounded(information, y @ columns, problem.nonnegative)
     model = np.maximum(coefficients @ columns.T, smallest_model(y))
     return coefficients, information, model, np.ones(len(y), bool)
 
 
-def _poisson(y: Array, columns: Array, pairs: Array, nonnegative: Array, shape: Array) -> Fitted:
+def _poisson(y: Array, problem: _Problem) -> Fitted:
     """Return coefficients, Fisher information, model and flags of the maximum-likelihood fit."""
-    floor = smallest_model(y)
-    # First weights: the mean spectrum at each spectrum's height, softened so that no channel dominates.
-    model = y.mean(axis=1, keepdims=True) * (0.8 * shape + 0.2)
-    coefficients = np.zeros((len(y), columns.shape[1]))
-    deviance = np.full(len(y), np.inf)
-    information = np.zeros((len(y), columns.shape[1], columns.shape[1]))
-    settled = np.zeros(len(y), bool)
-    active = np.arange(len(y))
-    for _ in range(_ITERATIONS):
-        weights = 1.0 / np.maximum(model[active], floor[active])
-        step_information = unpack_symmetric(weights @ pairs, columns.shape[1])
-        target = bounded(step_information, (weights * y[active]) @ columns, nonnegative)
-        new, new_model, new_deviance = _descend(
-            y[active], columns, coefficients[active], target, deviance[active], floor[active]
-        )
-        moved = np.abs(new - coefficients[active]) * np.sqrt(np.einsum("nii->ni", step_information))
-        gained = deviance[active] - new_deviance
-        coefficients[active], model[active], deviance[active] = new, new_model, new_deviance
-        information[active] = step_information
-        done = (moved.max(axis=1) < _SETTLED) | (np.abs(gained) < _SETTLED**2)
-        settled[active[done]] = True
-        active = active[~done]
+    columns, p = problem.columns, problem.columns.shape[1]
+    out = np.empty((len(y), p)), np.empty((len(y), p, p)), np.empty_like(y), np.zeros(len(y), bool)
+    active, floor = np.arange(len(y)), smallest_model(y)
+    # The first weights are the same for all spectra, but for their height.
+    height = np.maximum(y.mean(axis=1), 1e-12)[:, None]
+    information = problem.information / height[:, :, None]
+    vectors = (y @ (columns * problem.weights[:, None])) / height
+    new, deviance = np.zeros((len(y), p)), np.full(len(y), np.inf)
+    weights, ratio = np.empty_like(y), np.empty_like(y)
+    for step in range(_ITERATIONS):
+        if step:
+            information, vectors = problem.normal(weights), ratio @ columns
+        old, old_deviance, new = new, deviance, bounded(information, vectors, problem.nonnegative)
+        model = np.maximum(new @ columns.T, floor)
+        deviance = _weigh(y, model, weights, ratio)
+        _step_back(y, problem, (old, old_deviance, floor), (new, model, deviance, weights, ratio))
+        moved = np.abs(new - old) * np.sqrt(np.einsum("nii->ni", information))
+        done = (moved.max(axis=1) < _SETTLED) | (np.abs(old_deviance - deviance) < _SETTLED**2)
+        out[3][active[done]] = True
+        if done.any() or step == _ITERATIONS - 1:
+            done |= step == _ITERATIONS - 1
+            for values, found in zip(out, (new, information, model), strict=False):
+                values[active[done]] = found[done]
+            left = ~done
+            active, y, floor, new, deviance = active[left], y[left], floor[left], new[left], deviance[left]
+            weights, ratio = weights[left], ratio[left]
         if not len(active):
             break
-    return coefficients, information, np.maximum(model, floor), settled
+    return out
 
 
-def _descend(
-    y: Array, columns: Array, old: Array, target: Array, deviance: Array, floor: Array
-) -> tuple[Array, Array, Array]:
-    """Step from `old` towards `target`, halving the step of spectra whose deviance would rise."""
-    new = target
-    model = np.maximum(new @ columns.T, floor)
-    found = _deviance(y, model)
+def _step_back(y: Array, problem: _Problem, old: tuple[Array, ...], new: tuple[Array, ...]) -> None:
+    """Halve the step of spectra whose deviance rose, in place."""
+    coefficients, model, deviance, weights, ratio = new
     for _ in range(6):
-        worse = np.flatnonzero(found > deviance + 1e-9 * np.abs(deviance))
+        worse = np.flatnonzero(deviance > old[1] + 1e-9 * np.abs(old[1]))
         if not len(worse):
             break
-        new[worse] = 0.5 * (new[worse] + old[worse])
-        model[worse] = np.maximum(new[worse] @ columns.T, floor[worse])
-        found[worse] = _deviance(y[worse], model[worse])
-    return new, model, found
+        coefficients[worse] = 0.5 * (coefficients[worse] + old[0][worse])
+        model[worse] = np.maximum(coefficients[worse] @ problem.columns.T, old[2][worse])
+        part = np.empty((2, len(worse), y.shape[1]))
+        deviance[worse] = _weigh(y[worse], model[worse], *part)
+        weights[worse], ratio[worse] = part
 
 
 def smallest_model(y: Array) -> Array:
@@ -193,14 +238,8 @@ def unpack_symmetric(packed: Array, p: int) -> Array:
     """Return symmetric matrices (n, p, p) from their packed upper triangles."""
     upper = np.triu_indices(p)
     out = np.empty((len(packed), p, p))
-    out[:, upper[0], upper[1]] = packed
-    out[:, upper[1], upper[0]] = packed
+    out[:, upper[0], upper[1]] = out[:, upper[1], upper[0]] = packed
     return out
-
-
-def _sandwich(bread: Array, pairs: Array, model: Array, p: int) -> Array:
-    """Return the covariance of an unweighted estimate from Poisson counts: bread . meat . bread."""
-    return bread @ unpack_symmetric(model @ pairs, p) @ bread
 
 
 def inverse_information(information: Array, held: Array) -> Array:
@@ -218,32 +257,41 @@ def inverse_information(information: Array, held: Array) -> Array:
 
 def bounded(matrices: Array, vectors: Array, nonnegative: Array) -> Array:
     """Minimise c'Mc/2 - v'c for every spectrum under c >= 0 where `nonnegative` (n, p)."""
-    out = np.zeros_like(vectors)
+    p = vectors.shape[1]
+    out, passive = np.zeros_like(vectors), np.zeros(p, bool)
+    index, work, trial = np.zeros(p, np.int64), np.zeros((p, p)), np.zeros(p)
     # A read-only `nonnegative` would be another type to numba, and compile the kernel once more.
-    _bounded_kernel(np.ascontiguousarray(matrices), np.ascontiguousarray(vectors), np.array(nonnegative, bool), out)
+    bounds = np.array(nonnegative, bool)
+    matrices, vectors = np.ascontiguousarray(matrices), np.ascontiguousarray(vectors)
+    _bounded_kernel(matrices, vectors, bounds, passive, index, work, trial, out)
     return out
 
 
 @numba.njit(cache=True, nogil=True)
-def _deviance(y, model):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Return the Poisson deviance of each row."""
+def _weigh(y, model, weights, ratio):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Return the Poisson deviance of each row, and write 1 / model and y / model."""
     out = np.zeros(y.shape[0])
     for i in range(y.shape[0]):
         total = 0.0
         for e in range(y.shape[1]):
+            weights[i, e] = 1.0 / model[i, e]
+            ratio[i, e] = y[i, e] * weights[i, e]
             total += model[i, e] - y[i, e]
             if y[i, e] > 0.0:
-                total += y[i, e] * np.log(y[i, e] / model[i, e])
+                total += y[i, e] * math.log(ratio[i, e])
         out[i] = 2.0 * total
     return out
 
 
 @numba.njit(cache=True, nogil=True)
-def _solve_passive(matrix, vector, passive, work, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _solve_passive(matrix, vector, passive, index, work, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Solve the passive part of matrix . out = vector by Cholesky; return whether it is positive definite."""
-    index = np.flatnonzero(passive)
-    m = len(index)
-    out[:] = 0.0
+    m = 0
+    for i in range(len(vector)):
+        out[i] = 0.0
+        if passive[i]:
+            index[m] = i
+            m += 1
     for i in range(m):
         for j in range(i + 1):
             total = matrix[index[i], index[j]]
@@ -252,7 +300,7 @@ def _solve_passive(matrix, vector, passive, work, out):  # type: ignore[no-untyp
             if i == j:
                 if total <= 1e-13 * matrix[index[i], index[i]]:
                     return False
-                work[i, i] = np.sqrt(total)
+                work[i, i] = math.sqrt(total)
             else:
                 work[i, j] = total / work[j, j]
     for i in range(m):
@@ -269,23 +317,37 @@ def _solve_passive(matrix, vector, passive, work, out):  # type: ignore[no-untyp
 
 
 @numba.njit(cache=True, nogil=True)
-def _bounded_kernel(matrices, vectors, nonnegative, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _strongest_pull(matrix, vector, passive, nonnegative, solution):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Return the held coefficient that the gradient pulls up most, -1 where there is none."""
+    best, enter = 1e-9, -1
+    for j in range(len(vector)):
+        if passive[j] or not nonnegative[j] or matrix[j, j] <= 0.0:
+            continue
+        gradient = vector[j]
+        for k in range(len(vector)):
+            gradient -= matrix[j, k] * solution[k]
+        pull = gradient / (math.sqrt(matrix[j, j]) + abs(vector[j]))
+        if pull > best:
+            best, enter = pull, j
+    return enter
+
+
+@numba.njit(cache=True, nogil=True)
+def _bounded_kernel(matrices, vectors, nonnegative, passive, index, work, trial, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Active-set method (Lawson & Hanson, Solving Least Squares Problems, 1974, ch. 23) on normal equations."""
     p = vectors.shape[1]
     for i in range(vectors.shape[0]):
-        matrix, vector = matrices[i], vectors[i]
-        work, trial = np.zeros((p, p)), np.zeros(p)
-        solution = np.zeros(p)
-        passive = np.diag(matrix) > 0.0
+        matrix, vector, solution = matrices[i], vectors[i], out[i]
+        for j in range(p):
+            solution[j] = 0.0
+            passive[j] = matrix[j, j] > 0.0
         # Start from all free, as nearly all lines are present; then repair.
-        if _solve_passive(matrix, vector, passive, work, trial):
-            for j in range(p):
-                if nonnegative[j] and trial[j] <= 0.0:
-                    passive[j] = False
-        else:
-            passive = ~nonnegative & passive
+        free = _solve_passive(matrix, vector, passive, index, work, trial)
+        for j in range(p):
+            if nonnegative[j] and (not free or trial[j] <= 0.0):
+                passive[j] = False
         for _ in range(6 * p):
-            while _solve_passive(matrix, vector, passive, work, trial):
+            while _solve_passive(matrix, vector, passive, index, work, trial):
                 step, blocked = 1.0, -1
                 for j in range(p):
                     if passive[j] and nonnegative[j] and trial[j] < 0.0:
@@ -298,14 +360,7 @@ def _bounded_kernel(matrices, vectors, nonnegative, out):  # type: ignore[no-unt
                     break
                 passive[blocked] = False
                 solution[blocked] = 0.0
-            gradient = vector - matrix @ solution
-            best, enter = 1e-9, -1
-            for j in range(p):
-                if not passive[j] and nonnegative[j] and matrix[j, j] > 0.0:
-                    pull = gradient[j] / np.sqrt(matrix[j, j])
-                    if pull > best * (1.0 + abs(vector[j]) / np.sqrt(matrix[j, j])):
-                        best, enter = pull / (1.0 + abs(vector[j]) / np.sqrt(matrix[j, j])), j
+            enter = _strongest_pull(matrix, vector, passive, nonnegative, solution)
             if enter < 0:
                 break
             passive[enter] = True
-        out[i] = solution

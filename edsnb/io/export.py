@@ -24,6 +24,7 @@ from edsnb.errors import OutputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from edsnb.core.maps import PixelMaps
     from edsnb.pipeline import Analysis
 
 MARK = "provenance.json"
@@ -138,12 +139,28 @@ def _write(analysis: Analysis, folder: Path, pictures: Mapping[str, Picture]) ->
         eds_spectrum=spectra.counts,
         energy_kev=spectra.energy.centres_kev,
     )
+    if analysis.maps is not None:
+        _write_maps(analysis.maps, folder / "maps.npz")
     (folder / "recipe.toml").write_text(analysis.recipe.to_toml(), encoding="utf-8", newline="")
     for name, draw in pictures.items():
         draw(analysis, folder / name)
     # Last, because it marks the folder as complete.
     text = json.dumps(provenance(analysis), indent=2, ensure_ascii=False, default=_plain)
     (folder / MARK).write_text(text + "\n", encoding="utf-8", newline="")
+
+
+def _write_maps(maps: PixelMaps, path: Path) -> None:
+    """Write maps of every pixel: names and arrays, loadable without pickle."""
+    np.savez_compressed(
+        path,
+        families=np.array(maps.families, dtype=np.str_),
+        intensities=maps.intensities,
+        sd_intensities=maps.sd,
+        elements=np.array(maps.elements, dtype=np.str_),
+        atomic_percent=maps.atomic,
+        sd_atomic_percent=maps.sd_atomic,
+        counts=maps.counts,
+    )
 
 
 def provenance(analysis: Analysis) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def _draw_survey(axes: Axes, analysis: Analysis, regions: Regions) -> None:
     else:
         _draw_outlines(axes, regions)
         axes.set_title(f"{name}, {len(regions)} region{'s' if len(regions) > 1 else ''}", fontsize=10, loc="left")
-    _scale_bar(axes, analysis)
+    scale_bar(axes, analysis.image.pixel_nm)
 
 
 def _draw_grid(axes: Axes, regions: Regions, grid: ChipGrid) -> None:
@@ -189,7 +189,7 @@ def _draw_map(axes: Axes, analysis: Analysis, regions: Regions, k: int, width: f
     inch = 1 / min(width, _MAP * (right - left) / (bottom - top))
     bar = axes.figure.colorbar(shown, cax=axes.inset_axes((1 + 0.12 * inch, 0.05, 0.15 * inch, 0.9)))
     bar.set_label("at%")
-    _scale_bar(axes, analysis)
+    scale_bar(axes, analysis.image.pixel_nm)
 
 
 def _paint(regions: Regions, values: Array) -> tuple[Array, tuple[float, float, float, float]]:
@@ -216,19 +216,18 @@ def _extent(regions: Regions) -> tuple[int, int, int, int]:
     return int(boxes[:, 0].min()), int(boxes[:, 1].max()), int(boxes[:, 2].min()), int(boxes[:, 3].max())
 
 
-def _scale_bar(axes: Axes, analysis: Analysis) -> None:
+def scale_bar(axes: Axes, pixel_nm: float | None) -> None:
     """Replace the pixel ticks by a scale bar, where the pixel size is known."""
     axes.set_xticks([])
     axes.set_yticks([])
-    pixel = analysis.image.pixel_nm
-    if not pixel:
+    if not pixel_nm:
         axes.text(0.0, -0.035, "pixel size unknown", transform=axes.transAxes, va="center", fontsize=8)
         return
     left, right = sorted(axes.get_xlim())
-    target = 0.25 * (right - left) * pixel
+    target = 0.25 * (right - left) * pixel_nm
     length = max((s for s in _NM_STEPS if s <= target), default=target)
     text = f"{length / 1000:g} µm" if length >= 1000 else f"{length:.3g} nm"
-    share = length / pixel / (right - left)
+    share = length / pixel_nm / (right - left)
     axes.plot([0.0, share], [-0.035, -0.035], transform=axes.transAxes, color="black", lw=3, clip_on=False,
               solid_capstyle="butt")  # fmt: skip
     axes.text(0.03 + share, -0.035, text, transform=axes.transAxes, va="center", fontsize=8)

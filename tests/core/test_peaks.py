@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edsnb.core.image import EnergyAxis
-from edsnb.core.peaks import Response, fwhm_ev, line_shapes
+from edsnb.core.peaks import Response, fwhm_ev, line_shapes, peak_columns
 from tests.oracles import peak_counts
 
 AXIS = EnergyAxis(2100, 0.01, -0.2)
@@ -124,3 +124,33 @@ def test_half_a_line_at_the_edge_of_the_range():
     # The lower edge of channel 500 is 4.795 keV, where the line is centred.
     counts = line_shapes(Response(AXIS, 130.0), slice(500, 1000), [4.795], [1.0])
     assert counts.sum() == pytest.approx(0.5, abs=1e-9)
+
+
+@pytest.mark.parametrize(("tail", "bow_ev"), [(0.0, 0.0), (0.02, -9.0)])
+def test_columns_of_families_equal_their_lines_one_by_one(tail, bow_ev):
+    response = Response(AXIS, 128.0, tail, bow_ev=bow_ev)
+    families = [((6.4, 7.06), (0.88, 0.12)), ((0.525,), (1.0,)), ((1.8, 2.1, 16.0), (2.0, 0.5, 1.0))]
+    found = peak_columns(response, slice(20, 1500), [(np.array(e), np.array(w)) for e, w in families])
+    assert found.shape == (1480, 3)
+    for column, (energies, weights) in zip(found.T, families, strict=True):
+        twin = sum(
+            w * line_shapes(response, slice(20, 1500), [e], [1.0]) for e, w in zip(energies, weights, strict=True)
+        )
+        np.testing.assert_allclose(column, twin, atol=1e-15)
+    assert peak_columns(response, slice(20, 1500), []).shape == (1480, 0)
+
+
+def test_bow_by_its_definition():
+    """Zero at 0 and 20 keV, what it says at 10 keV, a parabola in between."""
+    bowed = Response(AXIS, bow_ev=14.0)
+    # 4 * 14 eV * 5 * 15 / 400 at 5 and at 15 keV.
+    seen = bowed.seen_at_kev([0.0, 5.0, 10.0, 15.0, 20.0])
+    np.testing.assert_allclose(seen, [0.0, 5.0105, 10.014, 15.0105, 20.0], rtol=1e-12)
+    np.testing.assert_array_equal(Response(AXIS).seen_at_kev([3.3]), [3.3])
+
+
+@pytest.mark.parametrize("bow_ev", [14.0, -30.0])
+def test_bow_moves_peaks_and_leaves_their_shape(bow_ev):
+    fine = EnergyAxis(4000, 0.001, 8.0)
+    straight, bowed = (line_shapes(Response(fine, bow_ev=b), slice(0, 4000), [10.0], [1.0]) for b in (0.0, bow_ev))
+    np.testing.assert_allclose(np.roll(straight, round(bow_ev)), bowed, atol=1e-12)

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear, nnls
+from threadpoolctl import threadpool_info
 
 from edsnb.core.events import frozen
 from edsnb.core.image import EnergyAxis
 from edsnb.core.lines import families_in
 from edsnb.core.model import Design, ModelSpec, design
 from edsnb.core.peaks import Response
-from edsnb.core.solve import Solution, bounded, solve
+from edsnb.core.solve import Solution, bounded, one_blas_thread, solve
 from edsnb.errors import CancelledError
 from tests.oracles import maximum_likelihood
 
@@ -33,7 +34,7 @@ def model() -> Design:
 
 def truth(model: Design, counts: float) -> np.ndarray:
     """Coefficients (p,) of a spectrum of this many counts, a fifth of them bremsstrahlung."""
-    c = np.array([*SHARES.values(), 0.01, 0.02, 0.004, 0.001], float)
+    c = np.array([*SHARES.values(), 0.01, 0.02, 0.005], float)
     return c * counts / (model.columns @ c).sum()
 
 
@@ -83,7 +84,8 @@ def test_unweighted_with_a_polynomial_in_kev_against_lstsq(model):
     y = drawn(model, 20_000, 5)
     found = solve(y, columns, np.zeros(F + 7, bool), poisson=False)
     twin = np.linalg.lstsq(columns, y.T.astype(float), rcond=None)[0].T
-    np.testing.assert_allclose(found.coefficients, twin, rtol=1e-6)
+    np.testing.assert_allclose(found.coefficients[:, :F], twin[:, :F], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(found.coefficients[:, F:], twin[:, F:], rtol=1e-6)
     assert np.isfinite(found.covariance).all()
 
 
@@ -158,12 +160,12 @@ def test_no_bias_at_a_thousand_counts(model):
 def test_unweighted_errors_cover_the_truth(model):
     true = truth(model, 10_000)[:F]
     y = drawn(model, 10_000, 1000, seed=4)
-    found = solve(y, model.columns, np.zeros(F + 4, bool), poisson=False, keep=F)
+    found = solve(y, model.columns, np.zeros(F + 3, bool), poisson=False, keep=F)
     pulls = (found.coefficients[:, :F] - true) / sd_of(found)[:, :F]
     np.testing.assert_array_less(np.abs(pulls.std(axis=0) - 1), 0.1)
     np.testing.assert_array_less(np.abs(pulls.mean(axis=0)), 0.12)
     # Weights pay: no line is found worse with them, Fe K at least a tenth better.
-    weighted = solve(y, model.columns, np.zeros(F + 4, bool), keep=F)
+    weighted = solve(y, model.columns, np.zeros(F + 3, bool), keep=F)
     gain = sd_of(found)[:, :F].mean(axis=0) / sd_of(weighted)[:, :F].mean(axis=0)
     assert gain.min() > 0.99
     assert gain[2] > 1.1
@@ -181,16 +183,16 @@ def test_absent_element_is_not_negative_and_keeps_its_error(model):
     held = titanium[:, 0] == 0
     assert sd[held, 0].mean() == pytest.approx(sd[~held, 0].mean(), rel=0.1)
     # Free, it scatters about zero as that sd says.
-    free = solve(y, model.columns, np.arange(F + 4) >= F, keep=F).coefficients[:, ABSENT]
+    free = solve(y, model.columns, np.arange(F + 3) >= F, keep=F).coefficients[:, ABSENT]
     np.testing.assert_allclose(free.std(axis=0), sd.mean(axis=0), rtol=0.15)
 
 
 def test_covariance_is_the_inverse_information_without_the_terms_held_at_zero(model):
-    y = drawn(model, 3000, 20)
+    y = drawn(model, 500, 20)
     found = solve(y, model.columns, model.nonnegative, keep=F)
     at = mean_counts(found, model.columns, y)
     for coefficients, covariance, weights in zip(found.coefficients, found.covariance, 1 / at, strict=True):
-        kept = (np.arange(F + 4) < F) | (coefficients > 0)
+        kept = (np.arange(F + 3) < F) | (coefficients > 0)
         columns = model.columns[:, kept]
         twin = np.linalg.inv(columns.T @ (weights[:, None] * columns))
         scale = np.sqrt(np.diag(twin))
@@ -204,7 +206,7 @@ def test_covariance_is_the_inverse_information_without_the_terms_held_at_zero(mo
 
 def test_unweighted_covariance_by_its_formula(model):
     y = drawn(model, 3000, 3)
-    found = solve(y, model.columns, np.zeros(F + 4, bool), poisson=False)
+    found = solve(y, model.columns, np.zeros(F + 3, bool), poisson=False)
     estimator = np.linalg.pinv(model.columns)
     for covariance, variance in zip(found.covariance, mean_counts(found, model.columns, y), strict=True):
         twin = (estimator * variance) @ estimator.T
@@ -225,7 +227,7 @@ def test_chi_square_and_deviance_by_their_formulas(model):
 
 @pytest.mark.parametrize("poisson", [True, False])
 def test_order_of_the_spectra_does_not_matter(model, poisson):
-    """300 spectra in blocks of 128: forwards, backwards, alone."""
+    """300 spectra in blocks of 64: forwards, backwards, alone."""
     y = drawn(model, 2000, 300)
     options = {"poisson": poisson, "keep": F}
     forwards = solve(y, model.columns, model.nonnegative, **options)
@@ -233,7 +235,7 @@ def test_order_of_the_spectra_does_not_matter(model, poisson):
     sd = sd_of(forwards)[:, :F]
     assert (np.abs(forwards.coefficients - backwards.coefficients[::-1])[:, :F] < 3e-3 * sd).all()
     np.testing.assert_allclose(forwards.chi2, backwards.chi2[::-1], rtol=1e-4)
-    for i in (0, 127, 128, 299):
+    for i in (0, 63, 64, 299):
         alone = solve(y[i : i + 1], model.columns, model.nonnegative, **options)
         assert (np.abs(forwards.coefficients[i] - alone.coefficients[0])[:F] < 3e-3 * sd[i]).all()
 
@@ -251,11 +253,11 @@ def test_scaling_the_counts_scales_the_intensities(model, seed, factor, poisson)
 
 
 @settings(max_examples=10, deadline=None)
-@given(order=st.permutations(range(F + 4)), poisson=st.booleans())
+@given(order=st.permutations(range(F + 3)), poisson=st.booleans())
 def test_permuting_the_columns_permutes_the_results(model, order, poisson):
     y = drawn(model, 3000, 4)
-    direct = solve(y, model.columns, model.nonnegative, poisson=poisson, keep=F + 4)
-    turned = solve(y, model.columns[:, order], model.nonnegative[order], poisson=poisson, keep=F + 4)
+    direct = solve(y, model.columns, model.nonnegative, poisson=poisson, keep=F + 3)
+    turned = solve(y, model.columns[:, order], model.nonnegative[order], poisson=poisson, keep=F + 3)
     sd = sd_of(direct)[:, order]
     assert (np.abs(turned.coefficients - direct.coefficients[:, order]) < 3e-3 * sd).all()
     inner = direct.covariance[:, order][:, :, order] / (sd[:, :, None] * sd[:, None, :])
@@ -267,7 +269,7 @@ def test_permuting_the_columns_permutes_the_results(model, order, poisson):
 def test_rescaled_columns_rescale_the_coefficients(model, seed):
     """HyperSpy's polynomial has columns from 1 to 10^7: the unit of a column must not matter."""
     y = drawn(model, 3000, 3)
-    unit = 10.0 ** np.random.default_rng(seed).uniform(-8, 8, F + 4)
+    unit = 10.0 ** np.random.default_rng(seed).uniform(-8, 8, F + 3)
     direct = solve(y, model.columns, model.nonnegative)
     scaled = solve(y, model.columns * unit, model.nonnegative)
     np.testing.assert_allclose(scaled.coefficients * unit, direct.coefficients, rtol=1e-6, atol=1e-9)
@@ -279,11 +281,11 @@ def test_rescaled_columns_rescale_the_coefficients(model, seed):
 def test_columns_that_cannot_be_told_apart_have_no_covariance(model, poisson, bound):
     y = drawn(model, 3000, 5)
     double = np.concatenate([model.columns[:, :1], model.columns], axis=1)
-    found = solve(y, double, np.full(F + 5, bound), poisson=poisson, keep=F + 1)
+    found = solve(y, double, np.full(F + 4, bound), poisson=poisson, keep=F + 1)
     assert np.isnan(found.covariance).all()
-    assert found.coefficients.shape == (5, F + 5)
+    assert found.coefficients.shape == (5, F + 4)
     nothing = np.concatenate([0 * model.columns[:, :1], model.columns], axis=1)
-    found = solve(y, nothing, np.full(F + 5, bound), poisson=poisson, keep=F + 1)
+    found = solve(y, nothing, np.full(F + 4, bound), poisson=poisson, keep=F + 1)
     assert np.isnan(found.covariance).all()
 
 
@@ -305,7 +307,7 @@ def odd_spectra(size: int) -> np.ndarray:
 @pytest.mark.parametrize("bound", [True, False])
 def test_odd_spectra_give_finite_numbers(model, poisson, bound):
     y = odd_spectra(len(model.columns))
-    found = solve(y, model.columns, np.full(F + 4, bound), poisson=poisson, keep=F)
+    found = solve(y, model.columns, np.full(F + 3, bound), poisson=poisson, keep=F)
     for values in (found.coefficients, found.covariance, found.chi2, found.deviance):
         assert np.isfinite(values).all()
     if bound:
@@ -334,16 +336,29 @@ def test_inputs_are_not_touched_and_may_be_read_only(model):
     np.testing.assert_array_equal(narrow.coefficients, found.coefficients)
 
 
+def test_blas_keeps_to_one_thread_inside_and_gets_them_back():
+    def threads() -> list[int]:
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    before = threads()
+    with one_blas_thread():
+        assert set(threads()) <= {1}
+        with one_blas_thread():
+            assert set(threads()) <= {1}
+        assert set(threads()) <= {1}
+    assert threads() == before
+
+
 def test_no_spectra(model):
     found = solve(np.zeros((0, len(model.columns))), model.columns, model.nonnegative, progress=lambda *told: 1 / 0)
-    assert found.coefficients.shape == (0, F + 4)
-    assert found.covariance.shape == (0, F + 4, F + 4)
+    assert found.coefficients.shape == (0, F + 3)
+    assert found.covariance.shape == (0, F + 3, F + 3)
 
 
 def test_progress_is_told_and_can_stop(model):
     y = drawn(model, 500, 300)
     told: list[tuple[int, int]] = []
     solve(y, model.columns, model.nonnegative, progress=lambda done, total: told.append((done, total)))
-    assert told == [(128, 300), (256, 300), (300, 300)]
+    assert told == [(64, 300), (128, 300), (192, 300), (256, 300), (300, 300)]
     with pytest.raises(CancelledError, match="stopped after 256 of 300 spectra; nothing was kept"):
         solve(y, model.columns, model.nonnegative, progress=lambda done, total: done < 256)

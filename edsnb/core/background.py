@@ -1,0 +1,92 @@
+"""The continuum under the peaks, as columns of counts per channel.
+
+physical
+    Bremsstrahlung as the detector sees it: ``efficiency(E) E^-m (E0 - E)/E0`` (Kramers, Phil. Mag. 46 (1923) 836,
+    with its power left free), times the self-absorption ``(1 - exp(-x))/x``, ``x = mu(E) rho t / sin(take-off)``, of a
+    few mass thicknesses of the specimen, times the pulse discriminator, which loses counts near the noise peak.
+    Coefficients are non-negative, so it cannot dip below zero or eat a peak. The summed spectrum is fitted with all of
+    these terms; single chips with the continuum found there, tilted either way.
+polynomial
+    As in the published HyperSpy recipe; free coefficients.
+none
+    Peaks alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.special import ndtr
+
+from edsnb.core.detector import efficiency, mass_attenuation
+from edsnb.core.events import Array
+
+BACKGROUNDS = ("physical", "polynomial", "none")
+POWERS = (0.0, 1.0, 2.0)
+"""Powers m of the bremsstrahlung."""
+MASS_THICKNESSES = (0.0, 1e-4, 1e-3)
+"""Mass thicknesses of the absorbing specimen, g/cm2: thin film, thick film, bulk nearby."""
+TILTS = (-1.0, 0.0, 1.0)
+"""Powers of energy by which the continuum of a chip may differ from that of the sum."""
+THRESHOLDS_KEV = (0.15, 0.2, 0.25, 0.3)
+"""Discriminator thresholds tried on the summed spectrum."""
+_THRESHOLD_WIDTH_KEV = 0.04
+_LOWEST_KEV = 0.05
+
+
+def polynomial_terms(channels: int, order: int) -> Array:
+    """Return Legendre polynomials over the fitted channels (E', order + 1)."""
+    return np.polynomial.legendre.legvander(np.linspace(-1.0, 1.0, channels), order)
+
+
+def physical_terms(
+    energy_kev: Array,
+    beam_kev: float | None,
+    *,
+    absorber: Mapping[str, float] | None = None,
+    take_off_deg: float = 90.0,
+) -> Array:
+    """Return the terms of the physical continuum (E', B), each with a mean of 1.
+
+    Parameters
+    ----------
+    energy_kev
+        (E',) centres of the channels.
+    beam_kev
+        Where bremsstrahlung ends; None for far above the range.
+    absorber
+        Weight fractions of the specimen, for self-absorption; None for none.
+    take_off_deg
+        Elevation of the detector.
+    """
+    energy = np.maximum(energy_kev, _LOWEST_KEV)
+    end = np.inf if beam_kev is None else beam_kev
+    shape = efficiency(energy) * np.clip(1.0 - energy / end, 0.0, None)
+    seen = [np.ones_like(energy)]
+    if absorber:
+        path = mass_attenuation(absorber, energy) / np.sin(np.deg2rad(take_off_deg))
+        seen += [-np.expm1(-path * t) / (path * t) for t in MASS_THICKNESSES if t]
+    return _mean_one(np.stack([shape * energy**-power * absorbed for absorbed in seen for power in POWERS], axis=1))
+
+
+def discriminated(terms: Array, energy_kev: Array, threshold_kev: float) -> Array:
+    """Return background terms (E', B) behind a discriminator that passes half of the pulses at `threshold_kev`.
+
+    A threshold of 0 stands for none.
+    """
+    if not threshold_kev:
+        return terms
+    return _mean_one(terms * ndtr((energy_kev - threshold_kev) / _THRESHOLD_WIDTH_KEV)[:, None])
+
+
+def tilted_terms(continuum: Array, energy_kev: Array) -> Array:
+    """Return a continuum (E',) and its two tilts as terms (E', B), each with a mean of 1."""
+    energy = np.maximum(energy_kev, _LOWEST_KEV)
+    return _mean_one(np.stack([continuum * energy**tilt for tilt in TILTS], axis=1))
+
+
+def _mean_one(terms: Array) -> Array:
+    """Return terms (E', B) scaled to a mean of 1; those that are nowhere above zero stay so."""
+    mean = terms.mean(axis=0)
+    return terms / np.where(mean > 0, mean, 1.0)
