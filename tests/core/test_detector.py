@@ -10,11 +10,12 @@ from edsnb.core.detector import SI_KA_KEV, efficiency, escape_fraction, mass_att
 
 
 @pytest.mark.parametrize("energy_kev", [0.1, 0.525, 1.74, 1.85, 6.4, 14.1, 60.0])
-def test_equals_the_three_layers_one_by_one(energy_kev):
+def test_equals_the_four_layers_one_by_one(energy_kev):
     silicon = 2.33 * xraylib.CS_Total(14, energy_kev)
     aluminium = 2.6989 * xraylib.CS_Total(13, energy_kev)
-    through = math.exp(-silicon * 20e-7) * math.exp(-aluminium * 33e-7)
-    assert float(efficiency(energy_kev)) == pytest.approx(through * (1 - math.exp(-silicon * 0.0437)), rel=1e-5)
+    oxygen = xraylib.CS_Total(8, energy_kev)
+    through = math.exp(-silicon * 13.9e-7) * math.exp(-aluminium * 35.1e-7) * math.exp(-oxygen * 5e-6)
+    assert float(efficiency(energy_kev)) == pytest.approx(through * (1 - math.exp(-silicon * 0.0433)), rel=1e-5)
 
 
 def test_keeps_the_shape_and_stays_between_0_and_1():
