@@ -76,6 +76,12 @@ class Calibration:
     applied: bool = False
     message: str = "the file's calibration was used"
 
+    def moved(self, start: Response) -> Array:
+        """Return how far this lies from `start`: offset eV, gain 1e-3, width eV, tail share, bow eV."""
+        found = self.response
+        width = found.fwhm_mn_ev - start.fwhm_mn_ev
+        return np.array([self.offset_change_ev, self.gain_change * 1e3, width, found.tail, found.bow_ev])
+
     def to_dict(self) -> dict[str, object]:
         """Return all numbers, for the provenance record."""
         return {
@@ -92,11 +98,22 @@ class Calibration:
             "tail_sd": self.tail_sd,
             "bow_ev": self.response.bow_ev,
             "bow_sd_ev": self.bow_sd_ev,
+            "segments": [
+                {"share": share, "offset_kev": part.energy.offset_kev, "scale_kev": part.energy.scale_kev}
+                for share, part in self.response.parts
+            ],
             "message": self.message,
         }
 
 
-def calibrate(counts: Array, energy: EnergyAxis, spec: ModelSpec, *, fwhm_mn_ev: float | None = None) -> Calibration:
+def calibrate(
+    counts: Array,
+    energy: EnergyAxis,
+    spec: ModelSpec,
+    *,
+    fwhm_mn_ev: float | None = None,
+    around: Calibration | None = None,
+) -> Calibration:
     """Calibrate energy axis, peak width, tail and bow on one spectrum.
 
     Parameters
@@ -109,6 +126,8 @@ def calibrate(counts: Array, energy: EnergyAxis, spec: ModelSpec, *, fwhm_mn_ev:
         Model with the main elements; a few missing ones do little harm.
     fwhm_mn_ev
         Width at Mn Ka that the file states; 130 eV where it states none.
+    around
+        A calibration found on the same stated axis, from which to begin; None to look far and wide.
 
     Returns
     -------
@@ -120,13 +139,13 @@ def calibrate(counts: Array, energy: EnergyAxis, spec: ModelSpec, *, fwhm_mn_ev:
         why = f"only {y.sum():.0f} X-rays (fewer than {FEWEST_COUNTS})" if spec.families else "no lines to go by"
         return Calibration(start, message=f"the file's calibration was kept: {why}")
     with one_blas_thread():
-        return _search(_problem(y, start, _with_usual(spec, start)))
+        return _search(_problem(y, start, _with_usual(spec, start)), _GRID if around is None else [around.moved(start)])
 
 
-def _search(problem: _Problem) -> Calibration:
-    """Return the calibration of the highest likelihood, searched from the best point of a coarse grid."""
+def _search(problem: _Problem, grid: list[Array]) -> Calibration:
+    """Return the calibration of the highest likelihood, searched from the best point of a grid."""
     weights = 1.0 / np.maximum(uniform_filter1d(problem.y, _SMOOTHED), 1.0)
-    state = min((_evaluate(problem, theta, weights) for theta in _GRID), key=lambda tried: tried.loss)
+    state = min((_evaluate(problem, theta, weights) for theta in grid), key=lambda tried: tried.loss)
     damping, settled, sd = 1e-3, False, _PRIOR_SD
     for _ in range(_STEPS):
         weights = _robust(problem.y, state.fitted) / state.fitted

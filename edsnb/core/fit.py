@@ -184,7 +184,7 @@ def fit(
     chosen = slice(None) if len(usable) == len(spectra) else usable
     prepared = prepare(
         spectra.counts[chosen].sum(axis=0, dtype=np.float64), spectra.energy, named,
-        calibration=calibration, fwhm_mn_ev=spectra.acquisition.resolution_ev, refine=refine,
+        calibration=calibration, segments=spectra.segments, fwhm_mn_ev=spectra.acquisition.resolution_ev, refine=refine,
     )  # fmt: skip
     spec, model = prepared.spec, prepared.design
     f = len(spec.families)

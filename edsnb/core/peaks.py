@@ -52,6 +52,8 @@ class Response:
     """Decay length of the tail."""
     bow_ev: float = 0.0
     """How far peaks at 10 keV lie above a straight energy axis through 0 and 20 keV."""
+    parts: tuple[tuple[float, Response], ...] = ()
+    """Detector segments with an axis of their own: share of the counts and response of each; else empty."""
 
     def seen_at_kev(self, energy_kev: ArrayLike) -> Array:
         """Return where on the axis a line of true energy `energy_kev` is seen, keV."""
@@ -84,6 +86,8 @@ def line_shapes(response: Response, channels: slice, energies_kev: ArrayLike, we
 
 def peak_columns(response: Response, channels: slice, families: Sequence[Lines]) -> Array:
     """Return the counts per channel of each family (E', F), given the energies and counts of its lines."""
+    if response.parts:
+        return np.sum([share * peak_columns(part, channels, families) for share, part in response.parts], axis=0)
     columns = np.zeros((len(families), channels.stop - channels.start))
     if not families:
         return columns.T

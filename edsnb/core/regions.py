@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edsnb.core.events import Array, frozen, sum_regions
-from edsnb.core.image import Acquisition, ElementSetting, EnergyAxis, SpectrumImage
+from edsnb.core.image import Acquisition, ElementSetting, EnergyAxis, Segment, SpectrumImage
 from edsnb.errors import InputError
 
 
@@ -246,6 +246,8 @@ class Spectra:
     source: str = ""
     digest: str = ""
     """Digest of the input they were summed from."""
+    segments: tuple[Segment, ...] = ()
+    """Detector segments of the whole map, whose sum these spectra are parts of."""
 
     def __post_init__(self) -> None:
         """Check the shapes and freeze the counts."""
@@ -298,6 +300,7 @@ def chip(image: SpectrumImage, regions: ChipGrid | Regions | Array | Mapping[str
         image.elements,
         image.source,
         image.digest,
+        image.segments,
     )
 
 

@@ -15,11 +15,12 @@ from edsnb.core.background import POWERS, THRESHOLDS_KEV, discriminated, tilted_
 from edsnb.core.calibrate import FEWEST_COUNTS, Calibration, calibrate
 from edsnb.core.detector import efficiency
 from edsnb.core.events import Array
-from edsnb.core.image import EnergyAxis
+from edsnb.core.image import EnergyAxis, Segment
 from edsnb.core.ktheory import absolute_k
 from edsnb.core.lines import LineFamily, atomic_number, usual_family
 from edsnb.core.model import Design, ModelSpec, design, detected_lines, pile_up_column
 from edsnb.core.peaks import NOMINAL_FWHM_EV, Response, peak_columns
+from edsnb.core.segments import with_segments
 from edsnb.core.solve import Solution, bounded, one_blas_thread, solve
 from edsnb.errors import KFactorError
 
@@ -58,6 +59,7 @@ def prepare(
     spec: ModelSpec,
     *,
     calibration: bool | Calibration = True,
+    segments: Sequence[Segment] = (),
     fwhm_mn_ev: float | None = None,
     refine: bool = False,
 ) -> Prepared:
@@ -73,6 +75,8 @@ def prepare(
         What is to be fitted.
     calibration
         True to calibrate on the sum; False for the file's axis; a Calibration to use that one.
+    segments
+        Detector segments of which `total` is the sum, where the file keeps them apart.
     fwhm_mn_ev
         Width at Mn Ka that the file states.
     refine
@@ -93,6 +97,7 @@ def prepare(
             found = calibration
         elif calibration:
             found = calibrate(total, energy, spec, fwhm_mn_ev=fwhm_mn_ev)
+            found = with_segments(found, segments, energy, spec, fwhm_mn_ev)
         else:
             found = Calibration(start)
         if not enough:
