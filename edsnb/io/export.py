@@ -151,7 +151,7 @@ def _write(analysis: Analysis, folder: Path, pictures: Mapping[str, Picture]) ->
 
 def _write_maps(maps: PixelMaps, path: Path) -> None:
     """Write maps of every pixel: names and arrays, loadable without pickle."""
-    np.savez_compressed(
+    np.savez(
         path,
         families=np.array(maps.families, dtype=np.str_),
         intensities=maps.intensities,

@@ -41,7 +41,7 @@ def maps_figure(maps: PixelMaps) -> Figure:
             low, high = _limits(values, from_zero=row == 1)
             axis = axes[row, k]
             shown = axis.imshow(values, cmap="cividis", vmin=low, vmax=high, interpolation="nearest")
-            figure.colorbar(shown, ax=axis, shrink=0.85, label=label)
+            figure.colorbar(shown, ax=axis, fraction=0.046, pad=0.04, label=label)
             axis.set_title(element if row == 0 else f"{element}, standard deviation", fontsize=10)
             axis.set_facecolor(_NO_DATA)
             scale_bar(axis, maps.pixel_nm)
