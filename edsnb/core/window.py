@@ -9,6 +9,7 @@ fits are for (Williams & Carter, Transmission Electron Microscopy, 2009, ch. 35.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -44,13 +45,13 @@ def window_intensities(
     -------
     FitResult with engine ``window``. There is no model of the whole spectrum: chi-square and deviance are NaN.
     """
-    spec = model_spec(spectra, elements, energy=energy, background="none", table=table)
+    spec = model_spec(spectra, elements, energy=energy, table=table)
     total = spectra.counts.sum(axis=0, dtype=np.float64)
     prepared = prepare(
         total, spectra.energy, spec, calibration=calibration, fwhm_mn_ev=spectra.acquisition.resolution_ev
     )
     response = prepared.calibration.response
-    made = design(spec, response)
+    made = design(replace(spec, background="none"), response)
     counts = spectra.counts[:, spec.channels].astype(np.float64)
     net, variance = _net_counts(counts, made.columns, spec, response)
     empty = counts.sum(axis=1) <= 0

@@ -11,6 +11,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
@@ -132,6 +133,20 @@ def _write(analysis: Analysis, folder: Path, pictures: Mapping[str, Picture]) ->
     frame = analysis.to_frame()
     frame.to_csv(folder / "chips.csv", index=False, lineterminator="\n")
     frame.to_parquet(folder / "chips.parquet", index=False)
+    (folder / "recipe.toml").write_text(analysis.recipe.to_toml(), encoding="utf-8", newline="")
+    # Spectra are compressed while the pictures are drawn.
+    with ThreadPoolExecutor(1) as pool:
+        archives = pool.submit(_write_archives, analysis, folder)
+        for name, draw in pictures.items():
+            draw(analysis, folder / name)
+        archives.result()
+    # Last, because it marks the folder as complete.
+    text = json.dumps(provenance(analysis), indent=2, ensure_ascii=False, default=_plain)
+    (folder / MARK).write_text(text + "\n", encoding="utf-8", newline="")
+
+
+def _write_archives(analysis: Analysis, folder: Path) -> None:
+    """Write the spectra, and the maps of every pixel where there are some."""
     spectra = analysis.spectra
     np.savez_compressed(
         folder / "spectra.npz",
@@ -141,12 +156,6 @@ def _write(analysis: Analysis, folder: Path, pictures: Mapping[str, Picture]) ->
     )
     if analysis.maps is not None:
         _write_maps(analysis.maps, folder / "maps.npz")
-    (folder / "recipe.toml").write_text(analysis.recipe.to_toml(), encoding="utf-8", newline="")
-    for name, draw in pictures.items():
-        draw(analysis, folder / name)
-    # Last, because it marks the folder as complete.
-    text = json.dumps(provenance(analysis), indent=2, ensure_ascii=False, default=_plain)
-    (folder / MARK).write_text(text + "\n", encoding="utf-8", newline="")
 
 
 def _write_maps(maps: PixelMaps, path: Path) -> None:

@@ -13,7 +13,7 @@ from edsnb.core.calibrate import Calibration, calibrate
 from edsnb.core.image import EnergyAxis
 from edsnb.core.lines import families_in
 from edsnb.core.model import ModelSpec, design
-from edsnb.core.peaks import Response
+from edsnb.core.peaks import Response, line_shapes
 
 AXIS = EnergyAxis(2048, 0.01, -0.2)
 """As the file states it, with a width of 130 eV."""
@@ -109,7 +109,7 @@ def test_without_a_bow_none_is_found():
     assert abs(found.response.bow_ev) < 3 * found.bow_sd_ev < 3.0
 
 
-@pytest.mark.parametrize("named", [("Sr", "Ti"), ("La", "Sr"), ("Ga", "N")])
+@pytest.mark.parametrize("named", [("Sr", "Ti"), ("La", "Sr"), ("Zr",)])
 def test_usual_contaminants_need_no_name(named):
     """Carbon, oxygen, detector and grid as strong as the specimen, none of them in the list."""
     true = response(20, 0.002, 135, 0.015, 10)
@@ -123,17 +123,17 @@ def test_usual_contaminants_need_no_name(named):
 
 
 def test_contaminants_above_the_beam_energy_are_not_looked_for():
-    """At 5 keV nothing excites Fe K or Cu K: counts there are something else."""
+    """At 5 keV nothing excites Fe K or Cu K: a bump 40 eV above Cu Ka is something else, and pulls at nothing."""
     families = families_in(["Sr", "Ti", "O"], (0.2, 12.0), beam_kev=5.0)
     slow = ModelSpec(families, AXIS.channels(0.2, 12.0), 5.0)
     true = response(6)
     y = np.zeros(AXIS.size)
-    y[slow.channels] = np.random.default_rng(2).poisson(
-        6e4 * design(slow, true).columns[:, : len(families)].sum(axis=1)
-    )
+    y[slow.channels] = 6e4 * design(slow, true).columns[:, : len(families)].sum(axis=1)
+    y += line_shapes(true, slice(0, AXIS.size), [8.086], [5e4])
     found = calibrate(y, AXIS, slow)
     assert found.applied
     assert abs(errors(found, true)[0]) < 1.0
+    assert abs(found.gain_change) < 1e-3
 
 
 @pytest.mark.parametrize("scale_ev", [2.5, 5.0, 12.0])
@@ -222,9 +222,9 @@ def test_few_counts_move_the_axis_no_further_than_they_say():
     ("elements", "allowed"),
     [
         # More than there is costs nothing; a grid or a contamination forgotten costs little.
-        ((*ELEMENTS, "Mn", "N", "Ba", "Si", "Ga"), (0.3, 0.005, 0.3)),
+        ((*ELEMENTS, "Mn", "N", "Ba", "Si", "Ga"), (0.5, 0.02, 0.5)),
         (("La", "Fe", "Sr", "Ti", "O"), (1.5, 0.02, 1.0)),
-        (("La", "Fe", "Sr", "Ti", "O", "C"), (0.5, 0.01, 0.6)),
+        (("La", "Fe", "Sr", "Ti", "O", "C"), (0.5, 0.02, 0.6)),
         # A main element forgotten shows, and is still less than half a channel.
         (("La", "Fe", "Sr", "Ti"), (3.5, 0.05, 2.0)),
     ],
