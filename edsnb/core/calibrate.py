@@ -45,6 +45,9 @@ _PARAMETERS = (
     _Parameter("bow", 8.0, 40.0, 0.5),  # eV at 10 keV
 )
 _PRIOR_SD, _LIMIT, _DELTA, _LOWEST = (np.array([p[k] for p in _PARAMETERS]) for k in (1, 2, 3, 4))
+_BOW = 4
+_STRAIGHT_SD = np.where(np.arange(len(_PARAMETERS)) == _BOW, 1e-3, _PRIOR_SD)
+"""Prior of an axis without bow."""
 _USUAL = ("C", "O", "Al", "Si", "Fe", "Co", "Cu")
 """Film, oxide, detector and grid: found in nearly every spectrum, whether named or not."""
 _STEPS = 25
@@ -139,14 +142,21 @@ def calibrate(
         why = f"only {y.sum():.0f} X-rays (fewer than {FEWEST_COUNTS})" if spec.families else "no lines to go by"
         return Calibration(start, message=f"the file's calibration was kept: {why}")
     with one_blas_thread():
-        return _search(_problem(y, start, _with_usual(spec, start)), _GRID if around is None else [around.moved(start)])
+        problem = _problem(y, start, _with_usual(spec, start))
+        theta, sd, settled = _search(problem, _GRID if around is None else [around.moved(start)])
+        if abs(theta[_BOW]) >= _LIMIT[_BOW]:
+            # The spectrum cannot tell a bow, as where one element gives most of it: a straight axis is still of use.
+            free_sd = sd
+            theta, sd, settled = _search(replace(problem, prior_sd=_STRAIGHT_SD), _GRID)
+            sd = np.maximum(sd, free_sd)
+        return _report(start, theta, sd, settled)
 
 
-def _search(problem: _Problem, grid: list[Array]) -> Calibration:
-    """Return the calibration of the highest likelihood, searched from the best point of a grid."""
+def _search(problem: _Problem, grid: list[Array]) -> tuple[Array, Array, bool]:
+    """Return theta of the highest likelihood, searched from the best point of a grid; its sd; whether it settled."""
     weights = 1.0 / np.maximum(uniform_filter1d(problem.y, _SMOOTHED), 1.0)
     state = min((_evaluate(problem, theta, weights) for theta in grid), key=lambda tried: tried.loss)
-    damping, settled, sd = 1e-3, False, _PRIOR_SD
+    damping, settled, sd = 1e-3, False, problem.prior_sd
     for _ in range(_STEPS):
         weights = _robust(problem.y, state.fitted) / state.fitted
         state = _fitted(problem, state.theta, state.columns, weights)
@@ -165,7 +175,7 @@ def _search(problem: _Problem, grid: list[Array]) -> Calibration:
         state, damping = trial, max(damping / 8, 1e-6)
         if settled:
             break
-    return _report(problem.start, state.theta, sd, settled)
+    return state.theta, sd, settled
 
 
 def _with_usual(spec: ModelSpec, start: Response) -> ModelSpec:
@@ -219,6 +229,8 @@ class _Problem:
     background: Array
     free: Array
     """(F + B,) bool, coefficients that may be negative."""
+    prior_sd: Array
+    """(5,) how far each parameter is expected from what the file says."""
 
     def columns(self, theta: Array) -> Array:
         """Return peaks and background (E'', F + B) at `theta`."""
@@ -235,7 +247,7 @@ def _problem(y: Array, start: Response, spec: ModelSpec) -> _Problem:
     free = np.zeros(len(lines) + background.shape[1], bool)
     free[len(lines) :] = spec.background == "polynomial"
     added = y[: size * together].reshape(size, together).sum(axis=1)
-    return _Problem(added, start, first, together, lines, background, free)
+    return _Problem(added, start, first, together, lines, background, free, _PRIOR_SD)
 
 
 def _added(response: Response, first: int, together: int, size: int) -> Response:
@@ -268,7 +280,7 @@ def _fitted(problem: _Problem, theta: Array, columns: Array, weights: Array) -> 
     weighted = scaled.T * weights
     solution = bounded((weighted @ scaled)[None], (weighted @ problem.y)[None], ~problem.free)[0]
     fitted = scaled @ solution
-    loss = 0.5 * float((weights * (problem.y - fitted) ** 2).sum() + ((theta / _PRIOR_SD) ** 2).sum())
+    loss = 0.5 * float((weights * (problem.y - fitted) ** 2).sum() + ((theta / problem.prior_sd) ** 2).sum())
     coefficients = solution / np.where(scale > 0, scale, 1.0)
     return _State(theta, columns, coefficients, np.maximum(fitted, 1e-3 * problem.y.mean()), loss)
 
@@ -298,4 +310,5 @@ def _derivatives(problem: _Problem, state: _State, weights: Array) -> tuple[Arra
     cross = columns.T @ (weights[:, None] * slopes)
     profiled = slopes.T @ (weights[:, None] * slopes) - cross.T @ np.linalg.lstsq(inner, cross, rcond=1e-12)[0]
     residual = weights * (problem.y - state.columns @ state.coefficients)
-    return theta / _PRIOR_SD**2 - slopes.T @ residual, profiled + np.diag(1 / _PRIOR_SD**2)
+    expected = 1 / problem.prior_sd**2
+    return theta * expected - slopes.T @ residual, profiled + np.diag(expected)
