@@ -27,8 +27,9 @@ lint: $(STAMP) ## Check style, format and types
 	@echo "edsnb: ruff format --check"; $(BIN)/ruff format --check .
 	@echo "edsnb: mypy --strict"; $(BIN)/mypy
 
-bench: $(STAMP) ## Measure edsnb beside HyperSpy; writes benchmarks/results.json
+bench: $(STAMP) ## Measure speed beside HyperSpy and PyMca (needs PyMca5 in the venv); writes benchmarks/*.json
 	@$(BIN)/python benchmarks/peers.py --out benchmarks/results.json
+	@$(BIN)/python benchmarks/maps.py --out benchmarks/maps.json
 
 lock: $(STAMP) ## Write constraints.txt anew from pyproject.toml
 	@echo "edsnb: resolving the dependencies for every platform (a minute)"

@@ -5,7 +5,7 @@ physical
     with its power left free), times the self-absorption ``(1 - exp(-x))/x``, ``x = mu(E) rho t / sin(take-off)``, of a
     few mass thicknesses of the specimen, times the pulse discriminator, which loses counts near the noise peak.
     Coefficients are non-negative, so it cannot dip below zero or eat a peak. The summed spectrum is fitted with all of
-    these terms; single chips with the continuum found there, tilted either way.
+    these terms; single chips with the continuum found there, tilted and bent either way.
 polynomial
     As in the published HyperSpy recipe; free coefficients.
 none
@@ -27,8 +27,8 @@ POWERS = (0.0, 1.0, 2.0)
 """Powers m of the bremsstrahlung."""
 MASS_THICKNESSES = (0.0, 1e-4, 1e-3)
 """Mass thicknesses of the absorbing specimen, g/cm2: thin film, thick film, bulk nearby."""
-TILTS = (-1.0, 0.0, 1.0)
-"""Powers of energy by which the continuum of a chip may differ from that of the sum."""
+BENDS = 3
+"""Terms by which the continuum of a chip may differ from that of the sum: tilt and curvature over log energy."""
 THRESHOLDS_KEV = (0.15, 0.2, 0.25, 0.3)
 """Discriminator thresholds tried on the summed spectrum."""
 _THRESHOLD_WIDTH_KEV = 0.04
@@ -81,9 +81,15 @@ def discriminated(terms: Array, energy_kev: Array, threshold_kev: float) -> Arra
 
 
 def tilted_terms(continuum: Array, energy_kev: Array) -> Array:
-    """Return a continuum (E',) and its two tilts as terms (E', B), each with a mean of 1."""
-    energy = np.maximum(energy_kev, _LOWEST_KEV)
-    return _mean_one(np.stack([continuum * energy**tilt for tilt in TILTS], axis=1))
+    """Return a continuum (E',) that may tilt and bend, as terms (E', BENDS), each with a mean of 1.
+
+    The continuum times the Bernstein polynomials of degree 2 over log energy. None of them is negative, and they add up
+    to the continuum itself: a chip whose continuum is that of the sum lies well inside of what non-negative
+    coefficients reach. At the edge of it, half of the chips would be held there, and their lines would pay for it.
+    """
+    depth = np.log(np.maximum(energy_kev, _LOWEST_KEV))
+    x = (depth - depth[0]) / max(depth[-1] - depth[0], 1e-9)
+    return _mean_one(continuum[:, None] * np.stack([(1 - x) ** 2, 2 * x * (1 - x), x**2], axis=1))
 
 
 def _mean_one(terms: Array) -> Array:

@@ -32,7 +32,7 @@ _BLOCK = 64
 """Spectra solved together; blocks share the cores, and bound the memory."""
 _FEW = 8
 """Up to this many spectra are weighted one by one."""
-_ITERATIONS = 30
+_ITERATIONS = 100
 _SETTLED = 1e-3
 """A fit has settled when no coefficient moves by more than this share of its standard deviation, or when the
 deviance, a squared distance in standard deviations, changes by less than its square."""

@@ -48,7 +48,7 @@ CONTINUUM = (0.1, 0.6, 0.3)
 DETECTED = 3.0
 ENOUGH = 100
 """Counts at which -1 / (2 sqrt(N)) is 0.05."""
-AT_THE_EDGE = {"C_K": 0.2}
+AT_THE_EDGE = {"C_K": 0.1}
 """Bias that is allowed to a line at the low end of the range. The tilts of a chip's continuum cannot be negative and
 are zero in truth; what they take on average is missing there. All other lines: 0.1."""
 ONE_SIDED = 1.645
