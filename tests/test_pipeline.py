@@ -136,7 +136,7 @@ def test_no_elements():
         (Recipe(chip=65), InputError, "a chip of 65 pixels does not fit"),
         (Recipe(chip=16, crop=(0, 10, 0, 64)), InputError, "a chip of 16 pixels does not fit"),
         (Recipe(chip=16, crop=(0, 64, 0, 65)), InputError, "does not lie inside the map of 64 x 64"),
-        (Recipe(energy=(30.0, 40.0)), InputError, "energy range 30 to 40 keV holds no channel"),
+        (Recipe(energy=(50.0, 60.0)), InputError, "energy range 50 to 60 keV holds no channel"),
         (Recipe(elements=("La", "O"), kfactors=KFactors({"La_L": 1})), KFactorError, "no k-factor for O_K"),
     ],
 )

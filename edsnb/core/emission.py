@@ -46,7 +46,7 @@ _FWHM_PER_SIGMA = 2.0 * sqrt(2.0 * np.log(2.0))
 class Instrument:
     """How the simulated microscope really is, and what its files say."""
 
-    stated: EnergyAxis = field(default_factory=lambda: EnergyAxis(4096, 0.005, -0.25))
+    stated: EnergyAxis = field(default_factory=lambda: EnergyAxis(4096, 0.01, -0.25))
     """Energy axis that the file states."""
     beam_kev: float = 200.0
     take_off_deg: float = 18.0

@@ -285,6 +285,9 @@ def _draw_residual(axes: Axes, analysis: Analysis, index: int) -> None:
     axes.set_xlim(energy[0], energy[-1])
     limit = float(np.clip(1.1 * np.abs(residual).max(), 5.0, 30.0))
     axes.set_ylim(-limit, limit)
+    # Whole numbers away from the ends, so that no label meets one of the spectrum above.
+    tick = int(0.7 * limit)
+    axes.set_yticks([-tick, 0, tick])
     axes.set_ylabel("residual / σ")
     axes.set_xlabel("energy (keV)")
 

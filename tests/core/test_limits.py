@@ -49,18 +49,19 @@ def test_equals_the_inverse_information_of_the_spectrum_without_the_line():
     assert (found[:, 0] < 3 * made.sd[:, columns[0]]).all()
 
 
-@pytest.mark.parametrize("dose", [1.0, 20.0])
-def test_noise_alone_rarely_passes(dose):
+# With a few counts of background under the line, Poisson's skew lets more of the noise pass than at many counts.
+@pytest.mark.parametrize(("dose", "most"), [(1.0, 0.02), (20.0, 0.005)])
+def test_noise_alone_rarely_passes(dose, most):
     # V K lies on the foot of Ti Kb; neither V nor Fe is there.
     means = {name: dose * n for name, n in (("O_K", 300.0), ("Ti_K", 250.0), ("Ti_L", 40.0))}
     means["background"] = dose * np.array([0.05, 0.1, 0.05])
-    made = fit(drawn(means, 1500, 11), ELEMENTS, calibration=False)
+    made = fit(drawn(means, 3000, 11), ELEMENTS, calibration=False)
     found = quantify(made, ["O_K", "Ti_K", "V_K", "Fe_K"])
     assert (found.status == Status.OK).all()
     passed = (found.atomic >= found.detection_limit).mean(axis=0)
     np.testing.assert_array_equal(found.below_limit, found.atomic < found.detection_limit)
     assert (passed[:2] == 1).all()
-    assert (passed[2:] < 0.01).all()
+    assert (passed[2:] < most).all()
     columns = [made.column("V_K"), made.column("Fe_K")]
     np.testing.assert_array_equal(
         passed[2:], (made.intensities[:, columns] >= limit_counts(made, columns)).mean(axis=0)

@@ -38,7 +38,7 @@ def test_rosettasciio_reads_it_count_for_count(written, segments):
     (cube,) = [s for s in signals if s["data"].ndim == 3]
     np.testing.assert_array_equal(cube["data"].reshape(24 * 24, -1), DENSE)
     energy = cube["axes"][-1]
-    assert (energy["size"], energy["scale"], energy["offset"]) == pytest.approx((4096, 0.005, -0.25))
+    assert (energy["size"], energy["scale"], energy["offset"]) == pytest.approx((4096, 0.01, -0.25))
     assert cube["axes"][0]["scale"] == pytest.approx(128 / 24)
     assert cube["axes"][0]["units"] == "nm"
     detectors = cube["original_metadata"]["Detectors"]
