@@ -3,9 +3,9 @@
 A line that is absent is still fitted with some counts, whose standard deviation sd0 follows from the Fisher
 information of the spectrum without it: background, and all lines that overlap with it. Counts above ``3 sd0`` are
 taken as a detection: the critical level of Currie (Anal. Chem. 40 (1968) 586) with 3 in place of 1.645, which is
-the 3-sigma detection limit of X-ray microanalysis and of IUPAC. Noise alone passes it in 1 of 740 spectra, in about 1 of
-100 where only a few counts lie under the line, as their distribution is skew; an element
-that lies just at it is found in half of them.
+the 3-sigma detection limit of X-ray microanalysis and of IUPAC. Noise alone passes it in 1 of 740 spectra, in about
+1 of 100 where only a few counts lie under the line, as their distribution is skew; an element that lies just at it is
+found in half of them.
 """
 
 from __future__ import annotations
