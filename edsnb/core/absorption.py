@@ -17,16 +17,16 @@ areal mass : mass per area (g/cm2) of each element; together the mass thickness 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import xraylib
 
+from edsnb.core.detector import mass_attenuation
 from edsnb.core.events import Array
 from edsnb.core.image import Acquisition
-from edsnb.core.lines import LineFamily, atomic_number
+from edsnb.core.lines import LineFamily
 from edsnb.core.model import detected_weights
 from edsnb.errors import InputError
 
@@ -39,8 +39,6 @@ _ITERATIONS = 50
 _SETTLED = 1e-6
 """The iteration ends when no element moves by more than this share of the mass."""
 _CM_PER_NM = 1e-7
-_LOWEST_KEV = 0.1
-"""xraylib's table begins here; lower lines are taken to be absorbed like this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,7 @@ class Film:
             row[:, at] = counted / counted.sum()
             weights.append(row)
             energies += family.energies_kev
-        attenuation = np.stack([mass_attenuation(element, energies) for element in elements], axis=1)
+        attenuation = np.stack([mass_attenuation({element: 1.0}, energies) for element in elements], axis=1)
         return cls(attenuation / np.sin(np.radians(take_off_deg)), np.concatenate(weights))
 
     def factors(self, areal_mass: Array) -> Array:
@@ -196,13 +194,6 @@ def correct(parts: Array, film: Film, mass_thickness: Array | None = None) -> Co
     eye = np.eye(parts.shape[1])
     slope[settled] = np.linalg.solve(eye - feedback[settled], eye * factors[settled][:, None, :])
     return Corrected(masses, factors, slope, settled)
-
-
-def mass_attenuation(element: str, energies_kev: Sequence[float]) -> Array:
-    """Return the total mass attenuation coefficient of an element at each energy, cm2/g (xraylib)."""
-    total: Callable[[int, float], float] = xraylib.CS_Total
-    z = atomic_number(element)
-    return np.array([total(z, max(energy, _LOWEST_KEV)) for energy in energies_kev])
 
 
 def _escaping(x: Array) -> Array:

@@ -53,7 +53,8 @@ def same_physics(monkeypatch):
         energy = table[element]["Atomic_properties"]["Xray_lines"][f"{shell}a"]["energy (keV)"]
         return LineFamily(element, shell, (energy,), (1.0,), (True,), "eXSpy")
 
-    def attenuation(element, energies_kev):
+    def attenuation(composition, energies_kev):
+        (element,) = composition
         return np.atleast_1d(exspy.material.mass_absorption_coefficient(element, list(energies_kev)))
 
     monkeypatch.setattr("tests.fits.xraylib_family", one_line)
