@@ -48,9 +48,6 @@ CONTINUUM = (0.1, 0.6, 0.3)
 DETECTED = 3.0
 ENOUGH = 100
 """Counts at which -1 / (2 sqrt(N)) is 0.05."""
-AT_THE_EDGE = {"C_K": 0.1}
-"""Bias that is allowed to a line at the low end of the range. The tilts of a chip's continuum cannot be negative and
-are zero in truth; what they take on average is missing there. All other lines: 0.1."""
 ONE_SIDED = 1.645
 """Standard deviations below which 95 % of a normal distribution lie."""
 
@@ -129,7 +126,7 @@ def check(pulls: np.ndarray, names: np.ndarray) -> None:
     bad = [
         f"{name}: mean {mean:.3f}, sd {sd:.3f}"
         for name, mean, sd in found
-        if abs(mean) >= AT_THE_EDGE.get(name, 0.1) or not 0.95 <= sd <= 1.05
+        if abs(mean) >= 0.1 or not 0.95 <= sd <= 1.05
     ]
     assert not bad, bad
 
