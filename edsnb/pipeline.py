@@ -176,7 +176,9 @@ def _quantify(
     """Quantify by Cliff-Lorimer, or with zeta-factors where the recipe has them."""
     lines, kfactors = recipe.lines or _lines(fitted, quantified), recipe.kfactors
     if isinstance(kfactors, KFactors) and kfactors.kind == "zeta":
-        return quantify_zeta(fitted, kfactors, lines, deconvolve=kept_out)
+        # Zeta-factors find the film's mass themselves; that a film is given says to correct for its absorption.
+        corrected = recipe.absorption is not None
+        return quantify_zeta(fitted, kfactors, lines, absorption=corrected, deconvolve=kept_out)
     return quantify(
         fitted,
         lines,

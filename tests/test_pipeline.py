@@ -303,6 +303,10 @@ def test_zeta_factors_give_mass_thickness():
     found = analyse(small().image, replace(RECIPE, kfactors=zeta))
     assert found.dose is not None
     assert "rho_t_kg_m2" in found.to_frame().columns
+    assert np.nanmax(found.quantification.correction) == 1.0
+    weak = replace(zeta, factors=dict.fromkeys(families, 0.001))
+    film = analyse(small().image, replace(RECIPE, kfactors=weak, thickness_nm=50.0, density_g_cm3=5.1))
+    assert np.nanmin(film.quantification.correction) > 1.0
 
 
 @pytest.mark.parametrize("engine", [e for e in ENGINES if e.startswith("hyperspy")])

@@ -158,7 +158,7 @@ class StoredMap:
 class SpectrumImage:
     """A STEM-EDS data set: X-ray events of every pixel, survey images, calibration.
 
-    A file without a map (point spectra, reduced files) has ``events`` None; what it does hold is in
+    A file without a map, such as point spectra, has ``events`` None; what it does hold is in
     `spectra`, `surveys` and `maps`.
     """
 
