@@ -25,7 +25,7 @@ from methods import Found, calibrated, edsnb_methods, hyperspy_methods, pymca_me
 from peers import machine, version
 from systems import MISCALIBRATIONS, TABLES, Case, chips
 
-from edsnb.core.phantom import SYSTEMS
+from edsnb.core.simulation.phantom import SYSTEMS
 
 DOSES = (300, 1_000, 5_000, 20_000, 100_000)
 MAIN_DOSE = 20_000

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from systems import Array, Case, true_k
 
-from edsnb.core.calibrate import Calibration, calibrate
-from edsnb.core.detector import ALUMINIUM_CM, DEAD_SILICON_CM, SILICON_CM
-from edsnb.core.fit import FitResult, fit, model_spec
-from edsnb.core.kfactors import Convention
-from edsnb.core.lines import atomic_weight
-from edsnb.core.quantify import quantify, shares
+from edsnb.core.fitting.calibrate import Calibration, calibrate
+from edsnb.core.fitting.detector import ALUMINIUM_CM, DEAD_SILICON_CM, SILICON_CM
+from edsnb.core.fitting.fit import FitResult, fit, model_spec
+from edsnb.core.fitting.lines import atomic_weight
+from edsnb.core.quant.kfactors import Convention
+from edsnb.core.quant.quantify import quantify, shares
 from edsnb.core.regions import Spectra
 from edsnb.io.hyperspy_engine import fit_hyperspy
 

@@ -3,12 +3,12 @@
 The truth shares as little with any fit as it can. Detected counts of a family are C / k with the true k-factors;
 how they spread over lines comes from a table of choice, the tables of the three programs that are compared:
 
-xraylib : edsnb's own, each line's share moved by 3.5 % (`edsnb.core.emission`).
+xraylib : edsnb's own, each line's share moved by 3.5 % (`edsnb.core.simulation.emission`).
 fisx : PyMca's; other Coster-Kronig probabilities and yields, which matter for L lines. K shares equal xraylib's.
 eXSpy : HyperSpy's (of DTSA), other shares for all families, no Lb1 for the 3d metals.
 
 Efficiency has layers unlike those edsnb assumes, with fisx's attenuation; escapes are fisx's; peaks have a tail; the
-background is `edsnb.core.emission.bremsstrahlung`, no member of a fit's background; the energy axis bends like a sine.
+background is `core.simulation.emission.bremsstrahlung`, no member of a fit's background; the energy axis bends like a sine.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import exponnorm, norm
 
-from edsnb.core.emission import LOWEST_KEV, Instrument, bremsstrahlung, emitted_families, weight_fractions
+from edsnb.core.fitting.lines import LineFamily, families_in, xraylib_family
 from edsnb.core.image import Acquisition, EnergyAxis
-from edsnb.core.kfactors import KFactors
-from edsnb.core.lines import LineFamily, families_in, xraylib_family
-from edsnb.core.phantom import SYSTEMS, FilmSystem, Phase
+from edsnb.core.quant.kfactors import KFactors
 from edsnb.core.regions import Spectra
+from edsnb.core.simulation.emission import LOWEST_KEV, Instrument, bremsstrahlung, emitted_families, weight_fractions
+from edsnb.core.simulation.phantom import SYSTEMS, FilmSystem, Phase
 from edsnb.io.hyperspy import exspy_family
 
 Array = NDArray[np.float64]

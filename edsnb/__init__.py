@@ -12,19 +12,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edsnb.core.absorption import Absorption
     from edsnb.core.advise import Advice, advise
-    from edsnb.core.calibrate import Calibration, calibrate
-    from edsnb.core.dose import DoseQuantification, quantify_zeta
-    from edsnb.core.fit import FitResult, Status, fit
+    from edsnb.core.fitting.calibrate import Calibration, calibrate
+    from edsnb.core.fitting.fit import FitResult, Status, fit
+    from edsnb.core.fitting.window import window_intensities
     from edsnb.core.image import Acquisition, EnergyAxis, SpectrumImage
-    from edsnb.core.kfactors import KFactors, kfactor_table
     from edsnb.core.maps import PixelMaps, pixel_maps
-    from edsnb.core.quantification import Quantification
-    from edsnb.core.quantify import pool, quantify
+    from edsnb.core.quant.absorption import Absorption
+    from edsnb.core.quant.dose import DoseQuantification, quantify_zeta
+    from edsnb.core.quant.kfactors import KFactors, kfactor_table
+    from edsnb.core.quant.quantification import Quantification
+    from edsnb.core.quant.quantify import pool, quantify
     from edsnb.core.regions import ChipGrid, Regions, Spectra, chip
-    from edsnb.core.simulate import simulate
-    from edsnb.core.window import window_intensities
+    from edsnb.core.simulation.simulate import simulate
     from edsnb.errors import EdsnbError, EdsnbWarning
     from edsnb.io.hyperspy import from_signal, to_signal
     from edsnb.io.opening import open_file as open
@@ -35,19 +35,19 @@ __version__ = "0.1.0"
 
 # Loaded on first use (SPEC 1), so that `import edsnb` and `edsnb --help` are quick.
 _HOMES = {
-    "edsnb.core.absorption": ("Absorption",),
+    "edsnb.core.quant.absorption": ("Absorption",),
     "edsnb.core.advise": ("Advice", "advise"),
-    "edsnb.core.calibrate": ("Calibration", "calibrate"),
-    "edsnb.core.dose": ("DoseQuantification", "quantify_zeta"),
-    "edsnb.core.fit": ("FitResult", "Status", "fit"),
+    "edsnb.core.fitting.calibrate": ("Calibration", "calibrate"),
+    "edsnb.core.quant.dose": ("DoseQuantification", "quantify_zeta"),
+    "edsnb.core.fitting.fit": ("FitResult", "Status", "fit"),
     "edsnb.core.image": ("Acquisition", "EnergyAxis", "SpectrumImage"),
-    "edsnb.core.kfactors": ("KFactors", "kfactor_table"),
+    "edsnb.core.quant.kfactors": ("KFactors", "kfactor_table"),
     "edsnb.core.maps": ("PixelMaps", "pixel_maps"),
-    "edsnb.core.quantification": ("Quantification",),
-    "edsnb.core.quantify": ("pool", "quantify"),
+    "edsnb.core.quant.quantification": ("Quantification",),
+    "edsnb.core.quant.quantify": ("pool", "quantify"),
     "edsnb.core.regions": ("ChipGrid", "Regions", "Spectra", "chip"),
-    "edsnb.core.simulate": ("simulate",),
-    "edsnb.core.window": ("window_intensities",),
+    "edsnb.core.simulation.simulate": ("simulate",),
+    "edsnb.core.fitting.window": ("window_intensities",),
     "edsnb.errors": ("EdsnbError", "EdsnbWarning"),
     "edsnb.io.hyperspy": ("from_signal", "to_signal"),
     "edsnb.pipeline": ("Analysis", "analyse"),

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edsnb.core.events import Array
-from edsnb.core.fit import FitResult
-from edsnb.core.quantify import pool
-from edsnb.core.solve import Progress
+from edsnb.core.fitting.fit import FitResult
+from edsnb.core.fitting.solve import Progress
+from edsnb.core.quant.quantify import pool
 from edsnb.errors import EdsnbError, InputError, OutputError
 from edsnb.io.export import MARK, check_combined, check_free, combine
 from edsnb.io.files import existing_file, sha256

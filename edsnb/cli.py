@@ -19,7 +19,7 @@ from edsnb import __version__
 from edsnb.errors import EdsnbError, InputError
 
 if TYPE_CHECKING:
-    from edsnb.core.solve import Progress
+    from edsnb.core.fitting.solve import Progress
     from edsnb.recipe import Recipe
 
 _RUN_EPILOG = """\
@@ -215,7 +215,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _kfactors(options: argparse.Namespace) -> int:
     """Print theoretical k-factors."""
-    from edsnb.core.kfactors import kfactor_table
+    from edsnb.core.quant.kfactors import kfactor_table
 
     if not options.elements and not options.lines:
         raise InputError("kfactors: name elements or lines, such as --elements Sr,Ti,O or --lines Sr_Ka,Ti_Ka,O_Ka.")
@@ -242,7 +242,7 @@ def _advise(options: argparse.Namespace) -> int:
 
 def _simulate(options: argparse.Namespace) -> int:
     """Write a simulated map and its truth."""
-    from edsnb.core.simulate import simulate
+    from edsnb.core.simulation.simulate import simulate
     from edsnb.io.velox_write import truth_path, write_velox
 
     if options.out.suffix.lower() != ".emd":

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from edsnb.batch import Watch, check_writable
-from edsnb.core.quantify import pool
-from edsnb.core.simulate import simulate
-from edsnb.core.truth import Truth
+from edsnb.core.quant.quantify import pool
+from edsnb.core.simulation.simulate import simulate
+from edsnb.core.simulation.truth import Truth
 from edsnb.errors import OutputError
 from edsnb.io.export import check_free
 from edsnb.io.velox_write import write_velox

@@ -9,18 +9,18 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edsnb.core.dose import DoseQuantification, quantify_zeta
 from edsnb.core.events import Array
-from edsnb.core.fit import FitResult, default_range, fit
+from edsnb.core.fitting.fit import FitResult, default_range, fit
+from edsnb.core.fitting.lines import LineTable, parse_line, usual_family, xraylib_family
+from edsnb.core.fitting.solve import Progress
+from edsnb.core.fitting.window import window_intensities
 from edsnb.core.image import SpectrumImage
-from edsnb.core.kfactors import KFactors
-from edsnb.core.lines import LineTable, parse_line, usual_family, xraylib_family
 from edsnb.core.maps import PixelMaps, pixel_maps
-from edsnb.core.quantification import Quantification
-from edsnb.core.quantify import quantify
+from edsnb.core.quant.dose import DoseQuantification, quantify_zeta
+from edsnb.core.quant.kfactors import KFactors
+from edsnb.core.quant.quantification import Quantification
+from edsnb.core.quant.quantify import quantify
 from edsnb.core.regions import Regions, Spectra, chip
-from edsnb.core.solve import Progress
-from edsnb.core.window import window_intensities
 from edsnb.errors import InputError, KFactorError
 from edsnb.io.opening import open_file
 from edsnb.recipe import Recipe, with_kfactors

@@ -12,10 +12,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from edsnb.core.absorption import Absorption
-from edsnb.core.background import BACKGROUNDS
-from edsnb.core.kfactors import KFactors
-from edsnb.core.lines import parse_line
+from edsnb.core.fitting.background import BACKGROUNDS
+from edsnb.core.fitting.lines import parse_line
+from edsnb.core.quant.absorption import Absorption
+from edsnb.core.quant.kfactors import KFactors
 from edsnb.core.regions import ChipGrid
 from edsnb.errors import InputError, KFactorError
 
@@ -51,7 +51,7 @@ class Recipe:
     energy: tuple[float, float] | None = None
     """Fitted range, keV. None: 0.2 to 20, but above the noise peak."""
     background: str = "physical"
-    """physical, polynomial or none; see `edsnb.core.model`."""
+    """physical, polynomial or none; see `edsnb.core.fitting.model`."""
     order: int = 6
     """Order of a polynomial background."""
     calibrate: bool = True

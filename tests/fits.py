@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from edsnb.core.fit import FitResult
+from edsnb.core.fitting.fit import FitResult
+from edsnb.core.fitting.lines import parse_line, xraylib_family
 from edsnb.core.image import Acquisition, EnergyAxis
-from edsnb.core.lines import parse_line, xraylib_family
 from edsnb.core.regions import Spectra
 
 

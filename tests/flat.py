@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from edsnb.core.emission import IDEAL
 from edsnb.core.events import Events
-from edsnb.core.fit import FitResult, fit
+from edsnb.core.fitting.fit import FitResult, fit
+from edsnb.core.fitting.model import ModelSpec, background_columns
+from edsnb.core.fitting.peaks import Response
 from edsnb.core.image import EnergyAxis, SpectrumImage
-from edsnb.core.model import ModelSpec, background_columns
-from edsnb.core.peaks import Response
 from edsnb.core.regions import chip
-from edsnb.core.simulate import simulate_spectra
+from edsnb.core.simulation.emission import IDEAL
+from edsnb.core.simulation.simulate import simulate_spectra
 
 INSTRUMENT = replace(IDEAL, stated=EnergyAxis(1000, 0.02, -0.1))
 ELEMENTS = ("La", "Fe", "O", "Cu")

@@ -10,7 +10,7 @@ import numpy as np
 from edsnb.core.events import Events
 from edsnb.core.image import SpectrumImage
 from edsnb.core.regions import Spectra, chip
-from edsnb.core.simulate import Simulation, simulate
+from edsnb.core.simulation.simulate import Simulation, simulate
 from edsnb.pipeline import Analysis, analyse
 from edsnb.recipe import Recipe
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from edsnb.batch import Finding, Outcome, check_writable, run_batch, summary_lines
-from edsnb.core.kfactors import KFactors
-from edsnb.core.quantify import pool
+from edsnb.core.quant.kfactors import KFactors
+from edsnb.core.quant.quantify import pool
 from edsnb.errors import FileFormatError, InputError, KFactorError, OutputError
 from edsnb.io.export import MARK
 from edsnb.pipeline import analyse

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edsnb.core.image import ElementSetting
-from edsnb.core.kfactors import KFactors
+from edsnb.core.quant.kfactors import KFactors
 from edsnb.core.regions import Regions
 from edsnb.errors import CancelledError, ElementError, FileFormatError, InputError, KFactorError, NoMapError
 from edsnb.pipeline import Analysis, analyse

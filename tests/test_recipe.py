@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edsnb.core.kfactors import KFactors
+from edsnb.core.quant.kfactors import KFactors
 from edsnb.errors import ElementError, InputError, KFactorError
 from edsnb.recipe import ENGINES, Recipe, with_kfactors
 

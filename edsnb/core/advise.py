@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edsnb.core.events import Array, frozen
-from edsnb.core.fit import FitResult, Status, fit
+from edsnb.core.fitting.fit import FitResult, Status, fit
 from edsnb.core.image import SpectrumImage
-from edsnb.core.quantify import Quantification, pool, quantify
+from edsnb.core.quant.quantify import Quantification, pool, quantify
 from edsnb.core.regions import ChipGrid, Regions, Spectra, as_regions, chip
 from edsnb.errors import ElementError, InputError
 

@@ -25,16 +25,16 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
 
-from edsnb.core.absorption import Corrected, correct, find_take_off
-from edsnb.core.composition import DETECTED
 from edsnb.core.events import Array, Events, frozen, sum_channels
-from edsnb.core.fit import FitResult
+from edsnb.core.fitting.fit import FitResult
+from edsnb.core.fitting.lines import atomic_weight
+from edsnb.core.fitting.solve import Progress
 from edsnb.core.image import SpectrumImage
 from edsnb.core.kernels import kernel_weights, sum_kernel
-from edsnb.core.lines import atomic_weight
-from edsnb.core.quantification import Quantification
-from edsnb.core.quantify import film_of, quantify
-from edsnb.core.solve import Progress
+from edsnb.core.quant.absorption import Corrected, correct, find_take_off
+from edsnb.core.quant.composition import DETECTED
+from edsnb.core.quant.quantification import Quantification
+from edsnb.core.quant.quantify import film_of, quantify
 from edsnb.errors import CancelledError, ElementError, InputError
 
 _BLOCK = 1 << 15

@@ -15,8 +15,8 @@ import h5py
 import numpy as np
 
 from edsnb.core.events import Array
+from edsnb.core.fitting.lines import symbol_of
 from edsnb.core.image import Acquisition, ElementSetting, EnergyAxis, SpectrumImage, StoredMap, Survey
-from edsnb.core.lines import symbol_of
 from edsnb.errors import FileFormatError, InputError, NoMapError
 from edsnb.io.dense import dense_events
 from edsnb.io.files import Progress, distinct, existing_file, opened, sha256

@@ -25,8 +25,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from edsnb.core.events import Array, Events, smallest_unsigned
+from edsnb.core.fitting.lines import LineFamily, atomic_number
 from edsnb.core.image import Acquisition, EnergyAxis, SpectrumImage
-from edsnb.core.lines import LineFamily, atomic_number
 from edsnb.core.regions import Spectra
 from edsnb.errors import InputError
 from edsnb.io.vendor import from_dictionary

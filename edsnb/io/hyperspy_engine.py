@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from edsnb.core.events import Array
-from edsnb.core.fit import FitResult, Status
-from edsnb.core.lines import SHELLS, LineFamily, parse_line
-from edsnb.core.peaks import Response
+from edsnb.core.fitting.fit import FitResult, Status
+from edsnb.core.fitting.lines import SHELLS, LineFamily, parse_line
+from edsnb.core.fitting.peaks import Response
+from edsnb.core.fitting.solve import Progress
 from edsnb.core.regions import Spectra
-from edsnb.core.solve import Progress
 from edsnb.errors import CancelledError, ElementError, InputError
 from edsnb.io.hyperspy import exspy_family, libraries, quiet, spectra_to_signal
 
@@ -37,7 +37,7 @@ and every family of the elements. Bounded, HyperSpy's `lm` is mpfit, with line a
 _REPORTS = 20
 """Most calls of `multifit`, each followed by a progress report. Each call steps through all chips: more cost time."""
 _FLOOR = 1e-3
-"""Smallest model value in chi-square and deviance, as a share of the mean counts, as in `edsnb.core.solve`."""
+"""Smallest model value in chi-square and deviance, as a share of the mean counts, as in `edsnb.core.fitting.solve`."""
 _FAILURES = (ValueError, ArithmeticError, RuntimeError)
 """What HyperSpy and the optimizers under it raise for a spectrum they cannot fit."""
 

@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import quote
 
 import edsnb
+from edsnb.core.fitting.lines import atomic_number
 from edsnb.core.image import SpectrumImage, Survey
-from edsnb.core.lines import atomic_number
 
 Json = dict[str, Any]
 

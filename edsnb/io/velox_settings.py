@@ -19,8 +19,8 @@ from urllib.parse import unquote
 import h5py
 import numpy as np
 
+from edsnb.core.fitting.lines import symbol_of
 from edsnb.core.image import Acquisition, ElementSetting, EnergyAxis
-from edsnb.core.lines import symbol_of
 from edsnb.errors import FileFormatError
 
 Json = dict[str, Any]

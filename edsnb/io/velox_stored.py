@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 
 from edsnb.core.events import Array
+from edsnb.core.fitting.lines import atomic_number
 from edsnb.core.image import ElementSetting, EnergyAxis, StoredMap, Survey
-from edsnb.core.lines import atomic_number
 from edsnb.core.regions import Spectra
 from edsnb.errors import ElementError
 from edsnb.io.files import distinct

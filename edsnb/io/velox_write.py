@@ -1,7 +1,7 @@
 """Write a map as a Velox .emd file (EMD 11), and the truth of a simulation beside it.
 
 Words, markers and streams are as in `velox_stream`. The frame of each X-ray of a map is not known any more; it is
-drawn at random, as it was when they came in, from the counter-based numbers of `edsnb.core.draw`: the same map gives
+drawn at random, as it was when they came in, from the counter-based numbers of `core.simulation.draw`: the same map gives
 the same bytes.
 """
 
@@ -18,11 +18,11 @@ import h5py
 import numba
 import numpy as np
 
-from edsnb.core.draw import Stream, bits, key_of
 from edsnb.core.events import Array, Events
 from edsnb.core.image import SpectrumImage, Survey
-from edsnb.core.simulate import Simulation
-from edsnb.core.truth import Truth
+from edsnb.core.simulation.draw import Stream, bits, key_of
+from edsnb.core.simulation.simulate import Simulation
+from edsnb.core.simulation.truth import Truth
 from edsnb.errors import FileFormatError, InputError, OutputError
 from edsnb.io.files import existing_file
 from edsnb.io.velox_layout import Json, Layout

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from edsnb.core.events import Array, Events
+from edsnb.core.fitting.lines import parse_line
 from edsnb.core.image import Acquisition, ElementSetting, EnergyAxis, SpectrumImage, Survey
-from edsnb.core.lines import parse_line
 from edsnb.core.regions import Spectra
 from edsnb.errors import FileFormatError, InputError, NoMapError
 from edsnb.io.dense import dense_events

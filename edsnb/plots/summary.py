@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edsnb.core.events import Array
-from edsnb.core.fit import Status
+from edsnb.core.fitting.fit import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

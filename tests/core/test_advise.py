@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from edsnb.core.advise import FEWEST, SIZES_PX, Advice, advise
-from edsnb.core.fit import fit
+from edsnb.core.fitting.fit import fit
 from edsnb.core.image import SpectrumImage
-from edsnb.core.quantify import Quantification, quantify
+from edsnb.core.quant.quantify import Quantification, quantify
 from edsnb.core.regions import ChipGrid, Regions, chip
-from edsnb.core.simulate import simulate
+from edsnb.core.simulation.simulate import simulate
 from edsnb.errors import ElementError, InputError, NoMapError
 from tests.flat import ELEMENTS, RANGE, flat_map, sum_fit
 

@@ -8,19 +8,19 @@ from functools import cache
 import numpy as np
 import pytest
 
-from edsnb.core.absorption import Absorption
-from edsnb.core.composition import DETECTED
 from edsnb.core.events import Events
-from edsnb.core.fit import fit
+from edsnb.core.fitting.fit import fit
+from edsnb.core.fitting.lines import atomic_weight
 from edsnb.core.image import EnergyAxis, SpectrumImage
 from edsnb.core.kernels import kernel_weights
-from edsnb.core.kfactors import KFactors
-from edsnb.core.lines import atomic_weight
 from edsnb.core.maps import PixelMaps, estimator, pixel_maps
-from edsnb.core.quantification import Quantification
-from edsnb.core.quantify import quantify
+from edsnb.core.quant.absorption import Absorption
+from edsnb.core.quant.composition import DETECTED
+from edsnb.core.quant.kfactors import KFactors
+from edsnb.core.quant.quantification import Quantification
+from edsnb.core.quant.quantify import quantify
 from edsnb.core.regions import ChipGrid, chip
-from edsnb.core.simulate import simulate
+from edsnb.core.simulation.simulate import simulate
 from edsnb.errors import CancelledError, ElementError, InputError, KFactorError, NoMapError
 from tests.flat import ELEMENTS, RANGE, flat_map, sum_fit
 

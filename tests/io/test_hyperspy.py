@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from edsnb.core.events import Events
-from edsnb.core.fit import Status
+from edsnb.core.fitting.fit import Status
+from edsnb.core.fitting.lines import LineFamily
+from edsnb.core.fitting.peaks import Response, line_shapes
+from edsnb.core.fitting.solve import solve
 from edsnb.core.image import Acquisition, ElementSetting, EnergyAxis, SpectrumImage
-from edsnb.core.lines import LineFamily
-from edsnb.core.peaks import Response, line_shapes
 from edsnb.core.regions import ChipGrid, Regions, Spectra, chip
-from edsnb.core.solve import solve
 from edsnb.errors import CancelledError, ElementError, InputError, NoMapError
 from edsnb.io import dense
 from edsnb.io import hyperspy as bridge

@@ -7,8 +7,8 @@ from functools import cache
 
 import pytest
 
-from edsnb.core.fit import FitResult, Status, fit
-from edsnb.core.quantify import quantify
+from edsnb.core.fitting.fit import FitResult, Status, fit
+from edsnb.core.quant.quantify import quantify
 from edsnb.io.opening import open_file
 from tests.helpers import real_file
 

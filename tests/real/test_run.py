@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from edsnb.cli import main
-from edsnb.core.fit import Status
+from edsnb.core.fitting.fit import Status
 from tests.helpers import real_file
 
 NI = "fei_SI_SuperX-HAADF_20frames_10x50.emd"

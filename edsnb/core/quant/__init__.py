@@ -1,0 +1,1 @@
+"""From intensities to composition: k-factors, standards, absorption, dose, detection limits."""

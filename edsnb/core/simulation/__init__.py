@@ -1,0 +1,1 @@
+"""Maps whose truth is known: films, phases, emitted spectra, drawn X-rays."""
