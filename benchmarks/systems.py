@@ -8,7 +8,8 @@ fisx : PyMca's; other Coster-Kronig probabilities and yields, which matter for L
 eXSpy : HyperSpy's (of DTSA), other shares for all families, no Lb1 for the 3d metals.
 
 Efficiency has layers unlike those edsnb assumes, with fisx's attenuation; escapes are fisx's; peaks have a tail; the
-background is `core.simulation.emission.bremsstrahlung`, no member of a fit's background; the energy axis bends like a sine.
+background is `core.simulation.emission.bremsstrahlung`, no member of a fit's background; the energy axis bends like a
+sine.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Write a map as a Velox .emd file (EMD 11), and the truth of a simulation beside it.
 
 Words, markers and streams are as in `velox_stream`. The frame of each X-ray of a map is not known any more; it is
-drawn at random, as it was when they came in, from the counter-based numbers of `core.simulation.draw`: the same map gives
+drawn at random, as it was when they came in, from the counter-based numbers of `simulation.draw`: the same map gives
 the same bytes.
 """
 

@@ -2,7 +2,7 @@
 
 `simulate` makes a film on a substrate as a Velox file would hold it, event by event; `simulate_spectra` makes
 spectra of one composition, for tests of statistics. `core.simulation.emission` says how X-rays come about and in what
-they differ from the model of a fit, `core.simulation.phantom` what the specimen looks like, `core.simulation.draw` why a seed
+they differ from the model of a fit, `simulation.phantom` what the specimen looks like, `simulation.draw` why a seed
 gives the same numbers everywhere.
 """
 
