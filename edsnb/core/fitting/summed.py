@@ -37,6 +37,10 @@ _TRUST = 0.3
 """Relative standard deviation allowed to the table's proportions of subshells."""
 _TRUST_3D = 1.0
 """The same for Ll and Ln beside La of the 3d metals, where bonding changes it (empty 3d in oxides)."""
+_LIGHT_KEV = (0.277, 0.392, 0.525, 0.677)
+"""K lines of C, N, O and F (Bearden, Rev. Mod. Phys. 39 (1967) 78)."""
+_HIDDEN_KEV = 0.03
+"""Half the width of a peak there: lines that are nearer cannot be told apart."""
 _LEAST = 0.05
 """Part of its proportion in the table that every subshell keeps."""
 
@@ -263,9 +267,8 @@ def _subshells(family: LineFamily) -> list[tuple[LineFamily, float, float]]:
     if family.shell == "K" or not family.transitions:
         return [(family, 1.0, 0.0)]
     groups: dict[str, list[int]] = {}
-    for k, name in enumerate(family.transitions):
-        # Ll and Ln (2p-3s) go together; so do the lines of each vacancy.
-        groups.setdefault("M1" if name in ("L2M1", "L3M1") else name[:2], []).append(k)
+    for k, (name, energy) in enumerate(zip(family.transitions, family.energies_kev, strict=True)):
+        groups.setdefault(_subshell(name, energy), []).append(k)
     detected = np.asarray(family.weights) * efficiency(np.asarray(family.energies_kev))
     is_3d = family.shell == "L" and 20 <= atomic_number(family.element) <= 30
     out = []
@@ -281,6 +284,19 @@ def _subshells(family: LineFamily) -> list[tuple[LineFamily, float, float]]:
         share = float(detected[members].sum() / detected.sum())
         out.append((part, share, _TRUST_3D if is_3d and name == "M1" else _TRUST))
     return out
+
+
+def _subshell(transition: str, energy_kev: float) -> str:
+    """Return the group of lines that stands in a proportion of its own.
+
+    That of a line's vacancy, but Ll and Ln (2p-3s) go together, and L1 goes with L3 where it lies under a light
+    element's K line, as that of Ti under O K: a free L1 takes what is oxygen's. Elsewhere it stays free, as the 3d
+    metals have less of it than the tables say (Ni a tenth, measured).
+    """
+    if transition in ("L2M1", "L3M1"):
+        return "M1"
+    hidden = transition.startswith("L1") and any(abs(energy_kev - light) < _HIDDEN_KEV for light in _LIGHT_KEV)
+    return "L3" if hidden else transition[:2]
 
 
 def _rebuilt(family: LineFamily, parts: list[tuple[LineFamily, float, float]], amounts: Array) -> LineFamily:

@@ -293,6 +293,34 @@ def test_refine_does_not_ruin_oxygen_beside_titanium(factor):
         assert errors[1] > 2 * errors[0]
 
 
+def l1_against_l3(family: LineFamily) -> float:
+    """Return the counts of L1 lines over those of La."""
+    weights = detected_weights(family)
+    l1, alpha = ([t.startswith(name) for t in family.transitions] for name in ("L1", "L3M5"))
+    return float(weights[l1].sum() / weights[alpha].sum())
+
+
+@pytest.mark.parametrize("factors", [{"L2": 1.3}, {"M1": 2.0, "L1": 0.5}, {"L1": 0.1}])
+def test_refine_leaves_l1_under_a_light_line_with_l3(factors):
+    """Ti L1 lies under O K: its lines stand to La as the table has it, whatever else moves."""
+    here = spec("Sr", "Ti", "O")
+    mean, _ = mean_spectrum(moved(here, "Ti_L", factors), 1e6, {"O_K": 2.0, "Ti_L": 0.5})
+    found = prepare(mean, AXIS, here, calibration=STRAIGHT, refine=True).spec.families
+    titanium, table = (next(f for f in families if f.name == "Ti_L") for families in (found, here.families))
+    assert titanium != table
+    assert l1_against_l3(titanium) == pytest.approx(l1_against_l3(table), rel=1e-9)
+    assert sorted(titanium.transitions) == sorted(table.transitions)
+
+
+def test_refine_finds_l1_where_it_stands_alone():
+    """Ni L1, 0.95 keV, of which real spectra show a tenth of what the table has."""
+    here = spec("Ni", "O", "C")
+    mean, _ = mean_spectrum(moved(here, "Ni_L", {"L1": 0.1}), 1e6)
+    found = prepare(mean, AXIS, here, calibration=STRAIGHT, refine=True).spec.families
+    nickel, table = (next(f for f in families if f.name == "Ni_L") for families in (found, here.families))
+    assert l1_against_l3(nickel) < 0.4 * l1_against_l3(table)
+
+
 @pytest.mark.parametrize(("counts", "n"), [(1_000, 700), (10_000, 400)])
 def test_errors_cover_the_truth_with_the_continuum_of_the_sum(counts, n):
     """Calibrated and condensed on the sum of miscalibrated spectra; every family well above its detection limit."""
