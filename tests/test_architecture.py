@@ -25,7 +25,8 @@ BELOW: dict[str, set[str]] = {
     "pipeline": {"edsnb", "core", "errors", "recipe", "io", "plots"},
     "batch": {"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline"},
     "demo": {"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline", "batch"},
-    "cli": {"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline", "batch", "demo"},
+    "commands": {"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline", "batch", "demo"},
+    "cli": {"edsnb", "errors", "commands"},
 }
 """What each room may import, itself apart. ``edsnb`` is the package's own __init__, which loads names on demand."""
 CORE_LIBRARIES = {"numpy", "scipy", "numba", "xraylib", "threadpoolctl", "skimage", "pandas"}
