@@ -1,0 +1,27 @@
+"""The one place where Panel, HoloViews and Bokeh are set up: from local files only, without WebGL."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import holoviews as hv
+import panel as pn
+
+
+@cache
+def setup() -> None:
+    """Prepare a notebook or a script for edsnb's widgets; each of them calls it by itself.
+
+    All scripts and styles are put into the notebook (``inline``), so that nothing is fetched from a network. Call it in
+    a cell of its own where you want these six megabytes to stand.
+    """
+    # hv.extension would load Bokeh from a CDN; importing the backend is enough.
+    import holoviews.plotting.bokeh  # noqa: F401
+
+    # Importing it gives every Panel widget its design.
+    import panel_material_ui  # noqa: F401
+
+    hv.Store.set_current_backend("bokeh")
+    # Without a graphics card WebGL is drawn in software, up to five times slower than the canvas.
+    hv.renderer("bokeh").webgl = False
+    pn.extension("tabulator", inline=True)

@@ -1,0 +1,129 @@
+"""What all widgets have in common: display, the event loop of their session, and a bar for long work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from html import escape
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+from bokeh.document import Document
+from bokeh.models.ui import UIElement
+from panel.io.notebook import patch_inline_stylesheets
+
+from edsnb.state.work import Deliver, Work, at_once
+from edsnb.widgets.setup import setup
+
+BLUE, ORANGE = "#0072B2", "#E69F00"
+"""Okabe & Ito's blue, edsnb's own colour, and their orange, with which all that is selected is drawn."""
+
+
+class EdsnbViewer(pn.viewable.Viewer):
+    """A widget over one state: works in a notebook cell, in a page and in a served app.
+
+    A subclass makes `state` in its ``__init__``, builds its layout in `build`, and hands each `Work` of its state to
+    `session_loop`. In a served app a viewer belongs to one session: make it in the function that is served.
+    """
+
+    state = param.Parameter(constant=True, doc="The state that is shown; without Panel, for scripts.")
+
+    def __init__(self, **params: Any) -> None:
+        setup()
+        super().__init__(**params)
+        self._view: pn.viewable.Viewable | None = None
+
+    def build(self) -> pn.viewable.Viewable:
+        """Return the layout; called once, when the widget is first shown."""
+        raise NotImplementedError
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        if self._view is None:
+            self._view = self.build()
+        return self._view
+
+    def as_ipywidget(self) -> Any:
+        """Return the widget as an ipywidget, to stand beside others in an ``ipywidgets.HBox``."""
+        from jupyter_bokeh.widgets import BokehModel
+
+        view = self.__panel__()
+        if _inline_styles not in view._hooks:
+            view._hooks.append(_inline_styles)
+        root = view.get_root(Document())
+        _inline_styles(view, root)
+        return BokehModel(root, combine_events=True)
+
+    def code(self) -> str:
+        """Return Python that repeats what the widget shows."""
+        return str(self.state.code())
+
+
+def _inline_styles(view: pn.viewable.Viewable, root: Any) -> None:
+    """Put the text of style sheets in the place of their address, which would be a CDN's."""
+    for model in root.select({"type": UIElement}):
+        patch_inline_stylesheets(model)
+
+
+def live_text(text: Any, **params: Any) -> pn.widgets.StaticText:
+    """Return a line of text that follows a parameter or a bound function, and is read out by screen readers.
+
+    The text is escaped. Not a pane, which sends its style sheets' addresses with each change, and not pmui.Typography,
+    whose text comes back changed from an ipywidget.
+    """
+
+    def line(value: object) -> str:
+        return f'<div role="status" aria-live="polite">{escape(str(value))}</div>'
+
+    return pn.widgets.StaticText(value=pn.bind(line, text), **{"sizing_mode": "stretch_width", **params})
+
+
+def session_loop() -> Deliver:
+    """Return what calls a function on the event loop of this session or notebook, from any thread.
+
+    In a served app that is Bokeh's next tick, which holds the document's lock; in a notebook the kernel's loop; without
+    either, as in a script, a plain call.
+    """
+    document = pn.state.curdoc
+    if document is not None and document.session_context is not None:
+        return partial(_next_tick, document)
+    try:
+        return asyncio.get_running_loop().call_soon_threadsafe
+    except RuntimeError:
+        return at_once
+
+
+def _next_tick(document: Any, function: Callable[[], None]) -> None:
+    """Call a function at the document's next tick; not at all where its browser is gone meanwhile."""
+    if document.session_context is not None and not document.session_context.destroyed:
+        document.add_next_tick_callback(function)
+
+
+def push(*panes: pn.viewable.Viewable) -> None:
+    """Send changes made directly to Bokeh models in `panes`; in a served app Bokeh does that by itself."""
+    pn.io.push_notebook(*panes)
+
+
+def work_bar(work: Work) -> pn.viewable.Viewable:
+    """Return a line that says what `work` is doing and how far it is, with a button to cancel it; hidden when idle."""
+
+    def share(done: int, total: int) -> int:
+        return min(100, round(100 * done / total)) if total else 0
+
+    bar = pmui.LinearProgress(
+        value=pn.bind(share, work.param.done, work.param.total),
+        variant="determinate",
+        sizing_mode="stretch_width",
+    )
+    button = pmui.Button(label="Cancel", variant="outlined", size="small", on_click=lambda _: work.cancel())
+
+    def line_of(what: str, done: int, total: int) -> str:
+        return f"{what} ... {share(done, total)} %"
+
+    text = live_text(pn.bind(line_of, work.param.what, work.param.done, work.param.total))
+    line = pn.Row(pn.Column(text, bar, sizing_mode="stretch_width"), button, sizing_mode="stretch_width")
+    line.visible = work.running
+    work.param.watch(lambda event: setattr(line, "visible", event.new), "running")
+    return line

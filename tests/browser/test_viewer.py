@@ -1,0 +1,57 @@
+"""The machinery below every widget, in a served app and in JupyterLab: controls, direct data, long work."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import settle, until
+from tests.browser.toy import Toy
+
+TITLES = (
+    "() => { const all = []; const walk = v => { if (v.model?.title?.text) all.push(v.model.title.text);"
+    " for (const c of v.children?.() ?? []) walk(c) };"
+    " for (const v of Object.values(Bokeh.index)) walk(v); return all }"
+)
+
+
+def slide(page: Page, name: str, steps: int) -> None:
+    slider = page.get_by_role("slider", name=name)
+    slider.focus()
+    for _ in range(steps):
+        slider.press("ArrowRight")
+
+
+def test_served(page: Page, serve, shot):
+    made: list[Toy] = []
+
+    def app():
+        made.append(Toy())
+        return made[-1]
+
+    serve(app)
+    slide(page, "Size (px)", 3)
+    until(lambda: made[-1].state.size == 7)
+    page.wait_for_function(f"() => ({TITLES})().includes('7 points')")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text("Counting ...")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Counting: cancelled.")).to_be_visible()
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text("Answer: 42")).to_be_visible()
+    settle(page)
+    shot("toy-served")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("toy-lab", "Toy()"), ("toy-ipywidget", "toy = Toy(); toy.as_ipywidget()")]
+)
+def test_in_jupyterlab(page: Page, lab, shot, name, shown):
+    lab.run(page, ["from tests.browser.toy import Toy", shown], name)
+    page.get_by_role("slider", name="Size (px)").wait_for()
+    slide(page, "Size (px)", 3)
+    page.wait_for_function(f"() => ({TITLES})().includes('7 points')")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text("Counting ...")).to_be_visible()
+    expect(page.get_by_text("Answer: 42")).to_be_visible()
+    shot(name, full_page=False)

@@ -1,0 +1,102 @@
+"""Long work: delivered results, progress, cancelling, and the newest request wins."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+
+from edsnb.errors import CancelledError, InputError
+from edsnb.state.work import Work, cancel_all
+
+
+def stepping(progress, steps=3):
+    for i in range(steps):
+        if progress(i + 1, steps) is False:
+            raise CancelledError("told to stop")
+    return steps
+
+
+def test_result_is_delivered_with_progress():
+    work, seen, got = Work(), [], []
+    work.param.watch(lambda event: seen.append(work.done), "done")
+    work.start("Counting", stepping, got.append)
+    work.wait()
+    assert got == [3]
+    assert seen == [1, 2, 3]
+    assert (work.running, work.message, work.what) == (False, "", "Counting")
+
+
+def test_newest_request_wins():
+    work, got, gate, begun = Work(), [], threading.Event(), threading.Event()
+
+    def slow(progress):
+        begun.set()
+        gate.wait(10)
+        return "old"
+
+    work.start("Slow", slow, got.append)
+    first = work._future
+    assert begun.wait(10)
+    work.start("Quick", lambda progress: "new", got.append)
+    work.wait()
+    gate.set()
+    first.result(10)
+    assert got == ["new"]
+    assert not work.running
+
+
+def test_cancel_stops_at_the_next_report():
+    work, got, begun, gate, told = Work(), [], threading.Event(), threading.Event(), []
+
+    def slow(progress):
+        begun.set()
+        gate.wait(10)
+        told.append(progress(1, 2))
+        raise CancelledError("stopped")
+
+    work.start("Slow", slow, got.append)
+    assert begun.wait(10)
+    cancel_all()
+    gate.set()
+    work.wait()
+    assert told == [False]
+    assert got == []
+    assert (work.running, work.message) == (False, "Slow: cancelled.")
+
+
+FAILURES = [
+    (InputError("asked, found, do."), "asked, found, do."),
+    (ZeroDivisionError("x"), "Work failed: ZeroDivisionError: x"),
+]
+
+
+@pytest.mark.parametrize(("error", "message"), FAILURES)
+def test_failure_becomes_a_message(error, message, caplog):
+    def fail(progress):
+        raise error
+
+    work, got = Work(), []
+    with caplog.at_level(logging.CRITICAL, logger="edsnb"):
+        work.start("Work", fail, got.append)
+        work.wait()
+    assert (work.running, work.message, got) == (False, message, [])
+    work.start("Again", lambda progress: 1, got.append)
+    work.wait()
+    assert (got, work.message) == ([1], "")
+
+
+def test_results_come_through_deliver():
+    """Nothing of the state changes in the worker's thread."""
+    pending, threads = [], set()
+    work = Work(deliver=pending.append)
+    work.param.watch(lambda event: threads.add(threading.current_thread()), ["done", "running"])
+    got = []
+    work.start("Counting", stepping, got.append)
+    work.wait()
+    assert got == []
+    for function in pending:
+        function()
+    assert got == [3]
+    assert threads == {threading.current_thread()}
