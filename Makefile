@@ -8,7 +8,7 @@ VERSION := import sys; print("%d.%d" % sys.version_info[:2])
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench lock install clean
+.PHONY: help demo test browser lint bench lock install clean
 
 help: ## Show what can be made
 	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv]"
@@ -18,9 +18,9 @@ demo: $(STAMP) ## Simulate a map, cut, fit and quantify it; pictures in results/
 	@echo "edsnb: running the demo into results/demo (half a minute)"
 	@$(BIN)/edsnb demo --out results/demo --overwrite
 
-test: $(STAMP) ## Run the notebooks and the tests on two cores
-	@echo "edsnb: running the tests and the notebooks (several minutes)"
-	@$(BIN)/python -m pytest -n 2 --nbmake notebooks tests
+test: $(STAMP) browser ## Run the notebooks and the tests, in a real browser too, on two cores
+	@echo "edsnb: running the tests and the notebooks (about ten minutes)"
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --nbmake notebooks tests
 
 lint: $(STAMP) ## Check style, format and types
 	@echo "edsnb: ruff check"; $(BIN)/ruff check .
@@ -42,6 +42,20 @@ clean: ## Remove the virtual environment, caches and builds; results/ stays
 	@if [ -e $(STAMP) ]; then rm -rf $(VENV); fi
 	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find edsnb tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# The browser tests take an installed Chromium or Chrome, or the one that EDSNB_BROWSER names.
+browser:
+	@for name in "$$EDSNB_BROWSER" chromium chromium-browser google-chrome google-chrome-stable chrome; do \
+		if [ -n "$$name" ] && command -v "$$name" >/dev/null; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+		echo "edsnb: installing chromium"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	else \
+		echo "edsnb: no browser for the tests; install one: sudo apt-get install chromium (or set EDSNB_BROWSER)" >&2; \
+		exit 1; \
+	fi
 
 # Debian and Ubuntu ship python3 without ensurepip, which venv needs: root installs it, others are told how.
 $(STAMP): constraints.txt pyproject.toml
