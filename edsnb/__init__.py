@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edsnb.core.advise import Advice, advise
+    from edsnb.core.comparison.compare import Comparison, compare
+    from edsnb.core.comparison.composition import Composition
+    from edsnb.core.comparison.phases import Phases, find_phases
+    from edsnb.core.comparison.stoichiometry import Stoichiometry, stoichiometry, stoichiometry_errors
     from edsnb.core.fitting.calibrate import Calibration, calibrate
     from edsnb.core.fitting.fit import FitResult, Status, fit
     from edsnb.core.fitting.window import window_intensities
@@ -37,6 +41,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "edsnb.core.quant.absorption": ("Absorption",),
     "edsnb.core.advise": ("Advice", "advise"),
+    "edsnb.core.comparison.compare": ("Comparison", "compare"),
+    "edsnb.core.comparison.composition": ("Composition",),
+    "edsnb.core.comparison.phases": ("Phases", "find_phases"),
+    "edsnb.core.comparison.stoichiometry": ("Stoichiometry", "stoichiometry", "stoichiometry_errors"),
     "edsnb.core.fitting.calibrate": ("Calibration", "calibrate"),
     "edsnb.core.quant.dose": ("DoseQuantification", "quantify_zeta"),
     "edsnb.core.fitting.fit": ("FitResult", "Status", "fit"),
@@ -60,6 +68,8 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "calibrate", "Calibration", "fit", "FitResult", "Status", "window_intensities",
     "KFactors", "kfactor_table", "Absorption", "quantify", "Quantification", "pool",
     "quantify_zeta", "DoseQuantification", "pixel_maps", "PixelMaps", "advise", "Advice",
+    "Composition", "compare", "Comparison", "find_phases", "Phases",
+    "stoichiometry", "Stoichiometry", "stoichiometry_errors",
     "Recipe", "analyse", "Analysis", "simulate", "EdsnbError", "EdsnbWarning",
 ]  # fmt: skip
 

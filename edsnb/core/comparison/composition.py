@@ -100,3 +100,15 @@ class Composition:
             quantification=quant,
             notes=quant.notes,
         )
+
+
+def as_composition(found: Composition | Quantification) -> Composition:
+    """Return edsnb's quantification as a composition, a composition as it is; raise InputError for anything else."""
+    if isinstance(found, Quantification):
+        return Composition.of(found)
+    if not isinstance(found, Composition):
+        raise InputError(
+            f"a Composition or a Quantification is needed, not {type(found).__name__}: give edsnb.quantify's result "
+            "(analysis.quantification), or what a reader of Velox's numbers returned."
+        )
+    return found

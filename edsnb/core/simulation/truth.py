@@ -12,6 +12,7 @@ import numpy as np
 from edsnb.core.events import Array, frozen
 from edsnb.core.image import EnergyAxis
 from edsnb.core.regions import Regions
+from edsnb.core.runs import from_runs, to_runs
 from edsnb.core.simulation.emission import Instrument
 from edsnb.errors import FileFormatError
 
@@ -72,7 +73,7 @@ class Truth:
             **values,
             "instrument": asdict(self.instrument),
             "true_energy": true,
-            "labels": {"shape": list(self.labels.shape), "runs": _runs(self.labels)},
+            "labels": {"shape": list(self.labels.shape), "runs": to_runs(self.labels)},
         }
 
     @classmethod
@@ -82,8 +83,7 @@ class Truth:
             if values["format"] != _FORMAT:
                 raise ValueError(f"format {values['format']}, edsnb reads {_FORMAT}")
             own = {name: values[name] for name in cls.__slots__}
-            value, length = np.asarray(own["labels"]["runs"], np.int64).reshape(-1, 2).T
-            own["labels"] = np.repeat(value.astype(np.uint8), length).reshape(own["labels"]["shape"])
+            own["labels"] = from_runs(own["labels"]["runs"], own["labels"]["shape"]).astype(np.uint8)
             instrument = dict(own["instrument"])
             own["instrument"] = Instrument(**{**instrument, "stated": EnergyAxis(**instrument["stated"])})
             own["shares"] = {name: tuple(map(tuple, lines)) for name, lines in own["shares"].items()}
@@ -92,11 +92,3 @@ class Truth:
             raise FileFormatError(
                 f"this is no truth of an edsnb simulation: {type(error).__name__} {error}."
             ) from error
-
-
-def _runs(labels: Array) -> list[tuple[int, int]]:
-    """Return a label map as (value, length) runs, row by row."""
-    flat = labels.ravel()
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(flat.astype(np.int16))) + 1])
-    lengths = np.diff(np.append(starts, flat.size))
-    return list(zip(flat[starts].tolist(), lengths.tolist(), strict=True))
