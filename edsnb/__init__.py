@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edsnb.core.fitting.fit import FitResult, Status, fit
     from edsnb.core.fitting.window import window_intensities
     from edsnb.core.image import Acquisition, EnergyAxis, SpectrumImage
+    from edsnb.core.labels import Labels
     from edsnb.core.maps import PixelMaps, pixel_maps
     from edsnb.core.quant.absorption import Absorption
     from edsnb.core.quant.dose import DoseQuantification, quantify_zeta
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from edsnb.core.regions import ChipGrid, Regions, Spectra, chip
     from edsnb.core.simulation.simulate import simulate
     from edsnb.errors import EdsnbError, EdsnbWarning
+    from edsnb.io.fewshot.read import read_labels
     from edsnb.io.hyperspy import from_signal, to_signal
     from edsnb.io.opening import open_file as open
     from edsnb.pipeline import Analysis, analyse
@@ -49,6 +51,7 @@ _HOMES = {
     "edsnb.core.quant.dose": ("DoseQuantification", "quantify_zeta"),
     "edsnb.core.fitting.fit": ("FitResult", "Status", "fit"),
     "edsnb.core.image": ("Acquisition", "EnergyAxis", "SpectrumImage"),
+    "edsnb.core.labels": ("Labels",),
     "edsnb.core.quant.kfactors": ("KFactors", "kfactor_table"),
     "edsnb.core.maps": ("PixelMaps", "pixel_maps"),
     "edsnb.core.quant.quantification": ("Quantification",),
@@ -57,6 +60,7 @@ _HOMES = {
     "edsnb.core.simulation.simulate": ("simulate",),
     "edsnb.core.fitting.window": ("window_intensities",),
     "edsnb.errors": ("EdsnbError", "EdsnbWarning"),
+    "edsnb.io.fewshot.read": ("read_labels",),
     "edsnb.io.hyperspy": ("from_signal", "to_signal"),
     "edsnb.pipeline": ("Analysis", "analyse"),
     "edsnb.recipe": ("Recipe",),
@@ -70,7 +74,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "quantify_zeta", "DoseQuantification", "pixel_maps", "PixelMaps", "advise", "Advice",
     "Composition", "compare", "Comparison", "find_phases", "Phases",
     "stoichiometry", "Stoichiometry", "stoichiometry_errors",
-    "Recipe", "analyse", "Analysis", "simulate", "EdsnbError", "EdsnbWarning",
+    "Recipe", "analyse", "Analysis", "read_labels", "Labels", "simulate", "EdsnbError", "EdsnbWarning",
 ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from edsnb.core.fitting.fit import FitResult
 from edsnb.core.fitting.solve import Progress
 from edsnb.core.quant.quantify import pool
 from edsnb.errors import EdsnbError, InputError, OutputError
-from edsnb.io.export import MARK, check_combined, check_free, combine
+from edsnb.io.export import MARK, RESULT, check_combined, check_free, combine
 from edsnb.io.files import existing_file, sha256
 from edsnb.pipeline import Analysis, analyse
 from edsnb.recipe import Recipe, with_kfactors
@@ -186,6 +186,7 @@ def _is_kept(file: Path, folder: Path, recipe: Recipe) -> bool:
     try:
         made = json.loads((folder / MARK).read_text(encoding="utf-8"))
         same = made["asked"] == recipe.to_dict() and made["input"]["sha256"] == sha256(existing_file(file))
+        same = same and made.get("kind", RESULT) == RESULT
     except (OSError, ValueError, KeyError, TypeError):
         same = False
     if not same:

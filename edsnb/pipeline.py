@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -27,6 +27,8 @@ from edsnb.recipe import Recipe, with_kfactors
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from edsnb.core.features import Features
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +68,48 @@ class Analysis:
 
         pictures = {"summary.png": draw_summary, **({"maps.png": draw_maps} if self.maps is not None else {})}
         return save_analysis(self, folder, overwrite=overwrite, pictures=pictures)
+
+    def export(
+        self,
+        folder: str | PathLike[str],
+        format: str | Iterable[str] = "parquet",
+        *,
+        overwrite: bool = False,
+        labels: Mapping[str, Sequence[str]] | None = None,
+        naming: str = "gui",
+        energy_bin: int | None = None,
+        name: str | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Write the chips for few-shot models and other tools; see `edsnb.io.fewshot.write.export_analysis`.
+
+        `format` names one or several of ``parquet, npz, imagefolder, imagefolder16, classes, pychip, pychipclassifier,
+        published``; `labels` is {class: [names of chips]}.
+
+        Raises
+        ------
+        InputError
+            A format, a label or a setting cannot be used with these chips.
+        OutputError
+            The folder holds something and `overwrite` is False, or it cannot be written; nothing is left half done.
+        """  # fmt: skip
+        from edsnb.io.fewshot.write import export_analysis
+
+        return export_analysis(
+            self, folder, format, labels=labels, naming=naming, energy_bin=energy_bin, name=name, overwrite=overwrite,
+            progress=progress,
+        )  # fmt: skip
+
+    def features(
+        self, *, labels: Mapping[str, Sequence[str]] | None = None, weights: Mapping[str, float] | None = None
+    ) -> Features:
+        """Return features of each chip for nearest-prototype models; see `edsnb.core.features.features`."""
+        from edsnb.core.features import features
+        from edsnb.core.patches import cut
+
+        regions = self.spectra.regions
+        patches = cut(self.image, regions) if regions is not None else None
+        return features(self.quantification, patches, labels=labels, weights=weights)
 
 
 def analyse(

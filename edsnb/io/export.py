@@ -10,9 +10,9 @@ import json
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MARK = "provenance.json"
 """The file that marks a folder as a result of edsnb; only such a folder is ever replaced."""
+RESULT = "result"
+"""What a folder holds whose mark says nothing else."""
 _PACKAGES = ("edsnb", "numpy", "scipy", "numba", "h5py", "pandas", "xraylib", "rosettasciio", "hyperspy", "exspy")
 
 Picture = Callable[["Analysis", Path], None]
@@ -54,25 +56,41 @@ def save_analysis(
         The folder holds something and `overwrite` is False; it holds something that is no result of edsnb; or it
         cannot be written. An existing result is then untouched.
     """
+    with new_folder(folder, overwrite=overwrite) as made:
+        _write(analysis, made, pictures or {})
+    return Path(folder)
+
+
+@contextmanager
+def new_folder(folder: str | PathLike[str], *, overwrite: bool, kind: str = RESULT) -> Iterator[Path]:
+    """Give a folder to write into, and put it in place of `folder` when all is written; else leave nothing behind.
+
+    Raises
+    ------
+    OutputError
+        As `check_free`, or the disk refuses; what stood there before is then untouched.
+    """
     target = Path(folder)
-    check_free(target, overwrite=overwrite)
+    check_free(target, overwrite=overwrite, kind=kind)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent, ignore_cleanup_errors=True) as t:
             made = Path(t) / target.name
             made.mkdir()
-            _write(analysis, made, pictures or {})
+            yield made
             _move(made, target)
     except OSError as error:
         raise OutputError(
             f"the result cannot be written to {target}: {error.strerror or error}. Nothing was changed there. "
             "Choose another folder with --out, or free some space."
         ) from error
-    return target
 
 
-def check_free(target: Path, *, overwrite: bool) -> None:
-    """Raise OutputError unless a result may be written to `target`; called before long work as well as after it."""
+def check_free(target: Path, *, overwrite: bool, kind: str = RESULT) -> None:
+    """Raise OutputError unless a result may be written to `target`; called before long work as well as after it.
+
+    A folder is only ever replaced by one of its own `kind`: an export never takes the place of a run's result.
+    """
     if target.resolve() == Path.cwd():
         raise OutputError(
             f"{target} is the current folder, which cannot be replaced. Choose another one, such as result."
@@ -83,8 +101,19 @@ def check_free(target: Path, *, overwrite: bool) -> None:
         raise OutputError(
             f"{target} exists and is not a result of edsnb, so it is never replaced. Choose another folder."
         )
+    if (held := _kind(target)) != kind:
+        raise OutputError(f"{target} holds a {held}, which a {kind} never replaces. Choose another folder.")
     if not overwrite:
-        raise OutputError(f"{target} holds a result already. Choose another folder, or say --overwrite to replace it.")
+        raise OutputError(f"{target} holds a {kind} already. Choose another folder, or say --overwrite to replace it.")
+
+
+def _kind(folder: Path) -> str:
+    """Return what kind of result a folder says that it holds."""
+    try:
+        made = json.loads((folder / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return RESULT
+    return str(made.get("kind", RESULT)) if isinstance(made, dict) else RESULT
 
 
 def check_combined(path: Path, files: Iterable[str], *, overwrite: bool) -> None:
@@ -141,7 +170,12 @@ def _write(analysis: Analysis, folder: Path, pictures: Mapping[str, Picture]) ->
             draw(analysis, folder / name)
         archives.result()
     # Last, because it marks the folder as complete.
-    text = json.dumps(provenance(analysis), indent=2, ensure_ascii=False, default=_plain)
+    write_mark(folder, provenance(analysis))
+
+
+def write_mark(folder: Path, values: Mapping[str, Any]) -> None:
+    """Write the provenance record that marks a folder as complete."""
+    text = json.dumps(values, indent=2, ensure_ascii=False, default=_plain)
     (folder / MARK).write_text(text + "\n", encoding="utf-8", newline="")
 
 

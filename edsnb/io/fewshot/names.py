@@ -76,16 +76,17 @@ def in_order(naming: Naming, cells: Iterable[Sequence[int]]) -> list[int]:
     return sorted(range(len(pairs)), key=lambda k: pairs[k][::-1] if by_column else pairs[k])
 
 
-def safe_name(name: str, index: int) -> str:
-    """Return a file name, without ending, for a region of any name; the number keeps it unique."""
-    return f"{index:04d}_{_UNSAFE.sub('_', name).strip('._') or 'region'}"
+def safe_name(name: str, otherwise: str) -> str:
+    """Return a name as a file or folder may have it anywhere: letters, digits, dots, hyphens and underscores."""
+    return _UNSAFE.sub("_", name).strip("._") or otherwise
 
 
 def stems(regions: Regions) -> list[str]:
     """Return a file name without ending for each region: the chip's own name, or a safe one for irregular regions."""
     if regions.cells is not None:
         return list(regions.names)
-    return [safe_name(name, k) for k, name in enumerate(regions.names)]
+    # The number keeps names apart that differ in what is left out.
+    return [f"{k:04d}_{safe_name(name, 'region')}" for k, name in enumerate(regions.names)]
 
 
 def check_folders(names: Iterable[str]) -> None:
@@ -114,7 +115,7 @@ def find_chips(called: Sequence[str], regions: Regions) -> list[int]:
     naming = _naming_of(plain, regions)
     if naming is None:
         own = {name: k for names in (stems(regions), regions.names) for k, name in enumerate(names)}
-        found = [own.get(name, own.get(_stem(name))) for name in plain]
+        found = [own.get(full, own.get(name, own.get(_stem(name)))) for full, name in zip(called, plain, strict=True)]
     else:
         found = _by_cell(plain, naming, regions)
     if foreign := [called[k] for k, place in enumerate(found) if place is None]:
