@@ -13,6 +13,7 @@ from edsnb.core.comparison.composition import QUANTITIES, Composition, as_compos
 from edsnb.core.comparison.images import cells_of, image_of, select
 from edsnb.core.comparison.matching import Place, match
 from edsnb.core.comparison.normalise import check_quantity, renormalised
+from edsnb.core.comparison.phases import Phases
 from edsnb.core.comparison.remarks import error_notes, left_out_notes, percent_notes
 from edsnb.core.events import Array, frozen
 from edsnb.core.quant.quantification import Quantification
@@ -190,12 +191,26 @@ class Comparison:
             columns |= {f"{name}_{element}": values[:, k] for name, values in table.items()}
         return pd.DataFrame(columns)
 
-    def statistics(self) -> pd.DataFrame:
-        """Return one row an element: the fields of `Agreement`, in the unit compared."""
+    def statistics(self, phases: Phases | None = None) -> pd.DataFrame:
+        """Return one row an element, with phases one a phase and element: the fields of `Agreement`.
+
+        Over a whole map, the difference between its phases is counted as scatter, and as correlation.
+        """
         import pandas as pd
 
-        rows = [asdict(self.by_element[element]) for element in self.elements]
-        return pd.DataFrame(rows, index=pd.Index(self.elements, name="element"))
+        if phases is None:
+            rows = [asdict(self.by_element[element]) for element in self.elements]
+            return pd.DataFrame(rows, index=pd.Index(self.elements, name="element"))
+        here = phases.on(self.compositions[0])
+        chosen = {name: mask[self.rows[0]] for name, mask in here.masks.items()}
+        rows = [asdict(found) for mask in chosen.values() for found in self._agreements(mask).values()]
+        index = pd.MultiIndex.from_product([list(chosen), self.elements], names=["phase", "element"])
+        return pd.DataFrame(rows, index=index)
+
+    def _agreements(self, chosen: Array) -> dict[str, Agreement]:
+        """Return the agreement in each element over some of the chips."""
+        first, second, z = self.first[chosen], self.second[chosen], self.z[chosen]
+        return _agreements(first, second, z, self.elements, self.confidence)
 
     def describe(self) -> str:
         """Say in a few sentences what was compared and what came out."""
@@ -267,10 +282,7 @@ def compare(
     first_values, first_sd = _matched(one, pairs.first, elements, quantity)
     second_values, second_sd = _matched(two, pairs.second, elements, quantity)
     z = z_scores(first_values - second_values, first_sd, second_sd)
-    by_element = {
-        element: agreement(first_values[:, k], second_values[:, k], z[:, k], confidence)
-        for k, element in enumerate(elements)
-    }
+    by_element = _agreements(first_values, second_values, z, elements, confidence)
     only_in, left_out = (_only(one, two), _only(two, one)), (_left_out(one, pairs.first), _left_out(two, pairs.second))
     return Comparison(
         compositions=(one, two),
@@ -290,6 +302,13 @@ def compare(
         confidence=confidence,
         notes=(*left_out_notes(one, two, only_in, left_out, pairs), *notes, *error_notes(one, two, z, by_element)),
     )
+
+
+def _agreements(
+    first: Array, second: Array, z: Array, elements: tuple[str, ...], confidence: float
+) -> dict[str, Agreement]:
+    """Return the agreement in each element; arrays (n, K)."""
+    return {element: agreement(first[:, k], second[:, k], z[:, k], confidence) for k, element in enumerate(elements)}
 
 
 def z_scores(difference: Array, sd_first: Array, sd_second: Array) -> Array:

@@ -58,6 +58,8 @@ def error_notes(one: Composition, two: Composition, z: Array, by_element: dict[s
         notes.append(f"No region has values of {', '.join(empty)} on both sides.")
     if np.isfinite(z).any():
         notes.append(_xray_note(one, two))
+    elif unknown := [c.method for c in (one, two) if not any(np.isfinite(sd).any() for sd in c.sd.values())]:
+        notes.append(f"Errors of {' and '.join(unknown)} are not known, so z is not either.")
     return *notes, *overlap_note(one, two)
 
 
