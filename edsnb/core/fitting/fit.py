@@ -14,6 +14,7 @@ from edsnb.core.fitting.lines import LineFamily, LineTable, families_in, parse_l
 from edsnb.core.fitting.model import ModelSpec
 from edsnb.core.fitting.solve import Progress, solve
 from edsnb.core.fitting.summed import Prepared, prepare
+from edsnb.core.image import SpectrumImage
 from edsnb.core.regions import Spectra
 from edsnb.errors import ElementError
 
@@ -250,9 +251,9 @@ def model_spec(
     return ModelSpec(families, channels, beam, background, order, elevation if 0.0 < elevation <= 90.0 else 90.0)
 
 
-def default_range(spectra: Spectra) -> tuple[float, float]:
+def default_range(data: Spectra | SpectrumImage) -> tuple[float, float]:
     """Return the range fitted by default: 0.2 to 20 keV, but above the noise peak and below the beam energy."""
-    return max(0.2, spectra.floor_kev), min(20.0, spectra.energy.range_kev[1], spectra.acquisition.beam_kev or 20.0)
+    return max(0.2, data.floor_kev), min(20.0, data.energy.range_kev[1], data.acquisition.beam_kev or 20.0)
 
 
 def _range_of(channels: slice, spectra: Spectra) -> tuple[float, float]:
