@@ -174,7 +174,7 @@ def _draw_map(axes: Axes, analysis: Analysis, regions: Regions, k: int, width: f
     quant = analysis.quantification
     values = quant.atomic[:, k]
     known = np.isfinite(values)
-    picture, extent = _paint(regions, values)
+    picture, extent = paint(regions, values)
     # Scaled by hand: where nothing is known there is nothing to scale by.
     low, high = (values[known].min(), values[known].max()) if known.any() else (0.0, 100.0)
     # At least one at% wide, so that nothing is made of a difference of nothing.
@@ -192,7 +192,7 @@ def _draw_map(axes: Axes, analysis: Analysis, regions: Regions, k: int, width: f
     scale_bar(axes, analysis.image.pixel_nm)
 
 
-def _paint(regions: Regions, values: Array) -> tuple[Array, tuple[float, float, float, float]]:
+def paint(regions: Regions, values: Array) -> tuple[Array, tuple[float, float, float, float]]:
     """Return a picture of each region's value, NaN outside, and its place: left, right, bottom, top in pixels.
 
     Chips are drawn as cells of the stride's size about their middles, so that overlapping ones lie in the right place.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edsnb.errors import EdsnbWarning, InputError
-from edsnb.io.export import new_folder, provenance, write_mark
+from edsnb.io.export import new_folder, provenance, versions, write_mark
 from edsnb.io.fewshot.chips import Chips, describe_features, gather
 from edsnb.io.fewshot.cube import write_pychipclassifier
 from edsnb.io.fewshot.formats import FORMATS, Format, parse_formats
@@ -20,10 +20,13 @@ from edsnb.io.fewshot.tables import write_npz, write_parquet, write_published
 from edsnb.io.files import Progress, sha256
 
 if TYPE_CHECKING:
+    from edsnb.core.image import SpectrumImage
+    from edsnb.core.labels import Labels
     from edsnb.pipeline import Analysis
 
 KIND = "few-shot export"
-"""What the folder says that it holds."""
+LABELS = "few-shot labels"
+"""What the folders say that they hold."""
 _PICTURES = (".png", ".jpg")
 
 _WRITERS: Mapping[Format, Callable[[Chips, Path, Progress | None], dict[str, Any]]] = {
@@ -117,3 +120,29 @@ def _provenance(chips: Chips, details: Mapping[str, Any], folder: Path) -> dict[
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix not in _PICTURES)
     digests = {p.relative_to(folder).as_posix(): {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in files}
     return {**provenance(chips.analysis), "kind": KIND, "export": made, "files": digests}
+
+
+def save_labels(
+    labels: Labels,
+    image: SpectrumImage,
+    folder: str | PathLike[str],
+    draw: Callable[[Labels, SpectrumImage, Path], None],
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Write labels as ``labels.csv`` and ``labels.png``, with their provenance, and return the folder.
+
+    Raises
+    ------
+    OutputError
+        The folder is not free, or cannot be written.
+    """
+    with new_folder(folder, overwrite=overwrite, kind=LABELS) as made:
+        labels.to_frame().to_csv(made / "labels.csv", index=False, lineterminator="\n", encoding="utf-8")
+        draw(labels, image, made / "labels.png")
+        held = {"kind": LABELS, "input": {"path": image.source, "sha256": image.digest}}
+        result = Path(labels.source)
+        if result.is_file():
+            held["labels"] = {"path": labels.source, "sha256": sha256(result)}
+        write_mark(made, {**held, "classes": list(labels.classes), "versions": versions(("edsnb", "numpy", "pandas"))})
+    return Path(folder)
