@@ -1,0 +1,323 @@
+"""One map with all that belongs to it: colour bar, scale bar, chips, the selected ones, the mouse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import panel as pn
+from bokeh.events import Tap
+from bokeh.models import (
+    ColorBar,
+    ColumnDataSource,
+    CustomJS,
+    Legend,
+    LegendItem,
+    LinearColorMapper,
+    MetricLength,
+    Range1d,
+    ResetTool,
+    ScaleBar,
+    WheelZoomTool,
+)
+from bokeh.palettes import Cividis256, Greys256, RdBu11, Viridis256, interp_palette
+from bokeh.plotting import figure
+
+from edsnb.core.events import Array
+from edsnb.core.regions import ChipGrid, Regions
+from edsnb.errors import InputError
+from edsnb.plots.colours import MIX, thinned
+from edsnb.plots.elements import Limits, find_limits, scale_of
+from edsnb.plots.raster import grid_lines, region_lines
+from edsnb.widgets.viewer import ORANGE, push
+
+Tapped = Callable[[float, float, frozenset[str]], object]
+"""Called with y and x in pixels of the map, and the keys held down (``shift``, ``ctrl``, ``alt``)."""
+Hovered = Callable[[float | None, float | None], object]
+"""Called with y and x in pixels of the map; None where the mouse has left it."""
+
+_PALETTES = {
+    "cividis": Cividis256,
+    "grey": Greys256,
+    "RdBu": tuple(interp_palette(RdBu11, 256)),
+    "viridis": Viridis256,
+}
+"""Colours from low to high; RdBu, from blue to red, for values about zero."""
+_NO_LINES = np.empty((0, 4))
+_SMALLEST_FRAME = 60
+_NO_DATA = "#8a8a8a"
+_FEWEST_MS = 60
+"""Least time between two reports of where the mouse is."""
+_HOVER = """
+const now = Date.now();
+const y = Math.round(cb_obj.y / frame.tags[0]), x = Math.round(cb_obj.x / frame.tags[0]);
+const told = source.data, same = told.y[0] === y && told.x[0] === x;
+window.clearTimeout(source.__later);
+if (same) return;
+const tell = () => { source.__last = Date.now(); source.data = {y: [y], x: [x]} };
+const wait = PAUSE - (now - (source.__last ?? 0));
+if (wait <= 0) tell(); else source.__later = window.setTimeout(tell, wait);
+""".replace("PAUSE", str(_FEWEST_MS))
+_LEAVE = "window.clearTimeout(source.__later); source.data = {y: [NaN], x: [NaN]};"
+
+
+class MapPane:
+    """A map on axes in real units, square pixels, row 0 on top; show `pane`.
+
+    Places are given and told in pixels of the map, where pixel (0, 0) is centred on (0, 0). All methods must be called
+    on the event loop of the session.
+    """
+
+    def __init__(
+        self, title: str, *, width: int = 380, on_tap: Tapped | None = None, on_hover: Hovered | None = None
+    ) -> None:
+        self.figure = figure(
+            title=title, tools="pan,box_zoom", toolbar_location="above", x_range=Range1d(0, 1), y_range=Range1d(1, 0),
+            frame_width=width, frame_height=width, min_border=2, background_fill_color=_NO_DATA,
+        )  # fmt: skip
+        self._width = width
+        self._shape: tuple[int, int] = (1, 1)
+        self._pixel_nm: float | None = None
+        self._scale = 1.0
+        self._percentiles = (1.0, 99.0)
+        self._image: Array | None = None
+        self._limits: Limits = None
+        self._layers: dict[str, tuple[Array, Any]] = {}
+        self._regions: Regions | None = None
+        self._make_tools()
+        self._make_image()
+        self._make_lines()
+        if on_tap is not None:
+            self.figure.on_event(Tap, lambda event: self._tapped(event, on_tap))
+        if on_hover is not None:
+            self._listen(on_hover)
+        self.pane = pn.pane.Bokeh(self.figure)
+        self.linked: list[MapPane] = []
+
+    def show(
+        self,
+        image: Array,
+        unit: str,
+        *,
+        pixel_nm: float | None = None,
+        extent_px: tuple[float, float, float, float] | None = None,
+        limits: Limits = None,
+        cmap: str = "cividis",
+        title: str | None = None,
+    ) -> None:
+        """Draw an image.
+
+        Parameters
+        ----------
+        image
+            (ny, nx) values; (ny, nx, 4) uint8 for colours that are drawn as they are.
+        unit
+            Of the values, for the colour bar.
+        pixel_nm
+            Size of a pixel of the map.
+        extent_px
+            Where the image lies on the map: y0, y1, x0, x1 in pixels of the map, ends excluded. None: it is the map.
+        limits
+            Values drawn in the first and last colour; None for the lowest and highest, ``percentile`` for those of
+            `contrast`, ``symmetric`` about zero.
+        cmap
+            cividis, viridis, grey, or RdBu for values about zero.
+        """
+        y0, y1, x0, x1 = extent_px or (0, image.shape[0], 0, image.shape[1])
+        self._place((round(y1 - y0), round(x1 - x0)) if extent_px is None else self._covered(extent_px), pixel_nm)
+        drawn, _ = thinned(image)
+        coloured = image.ndim == 3
+        self._image = None if coloured else image
+        self._limits = limits
+        place = {"y": [(y0 - 0.5) * self._scale], "x": [(x0 - 0.5) * self._scale]}
+        place |= {"dh": [(y1 - y0) * self._scale], "dw": [(x1 - x0) * self._scale]}
+        if coloured:
+            self._colours.data = {"image": [np.ascontiguousarray(drawn, np.uint8).view(np.uint32)[:, :, 0]], **place}
+        else:
+            palette = _palette(cmap)
+            if self._mapper.palette != palette:
+                self._mapper.palette = palette
+            self._rescale()
+            self._source.data = {"image": [np.asarray(drawn, np.float32)], **place}
+        self._glyphs["image"].visible, self._glyphs["colours"].visible = not coloured, coloured
+        self._bar.visible = not coloured
+        self._bar.title = unit
+        if title is not None:
+            self.figure.title.text = title
+        if not coloured:
+            self.legend({})
+        self.push()
+
+    def legend(self, colours: Mapping[str, str]) -> None:
+        """Say which colour stands for what, beside an image in colours."""
+        for square, colour in zip(self._squares, colours.values(), strict=False):
+            square.glyph.fill_color = colour
+        self._legend.items = [
+            LegendItem(label=name, renderers=[square]) for name, square in zip(colours, self._squares, strict=False)
+        ]
+        self._legend.visible = bool(colours)
+        self.push()
+
+    def contrast(self, low: float, high: float) -> None:
+        """Draw the values at two percentiles in the first and last colour; for images shown with ``percentile``."""
+        self._percentiles = (low, high)
+        if self._image is not None:
+            self._rescale()
+            self.push()
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The values drawn in the first and last colour."""
+        return float(self._mapper.low), float(self._mapper.high)
+
+    def regions(self, regions: Regions | ChipGrid | None, colours: Sequence[str] | None = None) -> None:
+        """Draw the outlines of chips or regions; None removes them. `colours` gives one to each region."""
+        self._regions = regions if isinstance(regions, Regions) else None
+        grid = regions if isinstance(regions, ChipGrid) else regions.grid if regions is not None else None
+        if grid is not None:
+            self.grid(grid)
+            self.areas(None)
+        else:
+            self.grid(None)
+            self.areas(self._regions, colours)
+
+    def grid(self, grid: ChipGrid | None) -> None:
+        """Draw the lines of a chip grid; None removes them."""
+        self._draw("grid", grid_lines(grid, self._shape) if grid is not None else _NO_LINES)
+
+    def areas(self, regions: Regions | None, colours: Sequence[str] | None = None) -> None:
+        """Draw the outlines of irregular regions, each in its own colour; None removes them."""
+        lines, whose = region_lines(regions) if regions is not None else (_NO_LINES, np.empty(0, int))
+        self._draw("areas", lines, [colours[k] for k in whose] if colours else "#FFFFFF")
+
+    def select(self, chosen: Iterable[int], regions: Regions | None = None) -> None:
+        """Outline some of the regions in orange; `regions` where they are not those last drawn."""
+        found = regions or self._regions
+        lines = region_lines(found, list(chosen))[0] if found is not None else _NO_LINES
+        self._draw("selected", lines)
+
+    def link(self, other: MapPane) -> None:
+        """Let both show the same part of the map from now on."""
+        other.figure.x_range, other.figure.y_range = self.figure.x_range, self.figure.y_range
+        other._bar_of_length.range = self.figure.x_range
+        self.linked.append(other)
+        other.linked.append(self)
+
+    def push(self) -> None:
+        """Send what has changed; in a served app Bokeh does that by itself."""
+        push(self.pane)
+
+    def _make_tools(self) -> None:
+        wheel = WheelZoomTool()
+        self.figure.add_tools(wheel, ResetTool())
+        self.figure.toolbar.active_scroll = wheel
+        self.figure.toolbar.logo = None
+        self.figure.grid.visible = False
+
+    def _make_image(self) -> None:
+        plot = self.figure
+        self._mapper = LinearColorMapper(_palette("cividis"), nan_color=_NO_DATA)
+        empty: dict[str, list[Any]] = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
+        self._source, self._colours = ColumnDataSource(dict(empty)), ColumnDataSource(dict(empty))
+        place = {"image": "image", "x": "x", "y": "y", "dw": "dw", "dh": "dh"}
+        self._glyphs = {
+            "image": plot.image(**place, source=self._source, color_mapper=self._mapper),
+            "colours": plot.image_rgba(**place, source=self._colours),
+        }
+        self._bar = ColorBar(color_mapper=self._mapper, width=12, title="", padding=4)
+        plot.add_layout(self._bar, "right")
+        self._squares = [plot.scatter([], [], marker="square", size=12, line_color=None) for _ in MIX]
+        self._legend = Legend(items=[], visible=False, border_line_color=None, background_fill_alpha=0.0)
+        plot.add_layout(self._legend, "right")
+        self._bar_of_length = ScaleBar(
+            range=plot.x_range, unit="nm", dimensional=MetricLength(), location="bottom_left", bar_length=0.25,
+            background_fill_color="#000000", background_fill_alpha=0.55, border_line_color=None, bar_line_color="white",
+            bar_line_width=3, label_text_color="white", label_text_font_size="12px", margin=6, padding=6,
+        )  # fmt: skip
+        plot.add_layout(self._bar_of_length)
+
+    def _make_lines(self) -> None:
+        ends = {"x0": "x0", "y0": "y0", "x1": "x1", "y1": "y1"}
+        empty: dict[str, list[float]] = {"x0": [], "y0": [], "x1": [], "y1": []}
+        self._lines = {name: ColumnDataSource({**empty, "colour": []}) for name in ("grid", "areas", "selected")}
+        draw = self.figure.segment
+        draw(**ends, source=self._lines["grid"], line_color="#000000", line_alpha=0.35, line_width=2)
+        draw(**ends, source=self._lines["grid"], line_color="#FFFFFF", line_alpha=0.8, line_width=1)
+        draw(**ends, source=self._lines["areas"], line_color="#000000", line_alpha=0.6, line_width=4)
+        draw(**ends, source=self._lines["areas"], line_color="colour", line_width=2)
+        cap = {"line_cap": "square"}
+        draw(**ends, source=self._lines["selected"], line_color="#000000", line_alpha=0.6, line_width=5, **cap)
+        draw(**ends, source=self._lines["selected"], line_color=ORANGE, line_width=3, **cap)
+
+    def _listen(self, on_hover: Hovered) -> None:
+        self._mouse = ColumnDataSource({"y": [np.nan], "x": [np.nan]})
+        args = {"source": self._mouse, "frame": self.figure}
+        self.figure.js_on_event("mousemove", CustomJS(args=args, code=_HOVER))
+        self.figure.js_on_event("mouseleave", CustomJS(args=args, code=_LEAVE))
+
+        def moved(_attr: str, _old: object, new: Mapping[str, Sequence[float | None]]) -> None:
+            y, x = new["y"][0], new["x"][0]
+            if y is None or x is None or not np.isfinite([y, x]).all():
+                on_hover(None, None)
+            else:
+                on_hover(float(y), float(x))
+
+        self._mouse.on_change("data", moved)
+
+    def _tapped(self, event: Tap, on_tap: Tapped) -> None:
+        if event.x is None or event.y is None:
+            return
+        held = event.modifiers or {}
+        on_tap(event.y / self._scale, event.x / self._scale, frozenset(key for key, down in held.items() if down))
+
+    def _covered(self, extent_px: tuple[float, float, float, float]) -> tuple[int, int]:
+        """Return the shape of the map that an image at `extent_px` lies on: at least what is drawn now."""
+        return max(self._shape[0], round(extent_px[1])), max(self._shape[1], round(extent_px[3]))
+
+    def _place(self, shape: tuple[int, int], pixel_nm: float | None) -> None:
+        """Fit axes, frame and scale bar to a map, where it is another than before."""
+        if (shape, pixel_nm) == (self._shape, self._pixel_nm) and self._image is not None:
+            return
+        self._shape, self._pixel_nm = shape, pixel_nm
+        ny, nx = shape
+        unit, self._scale = scale_of(shape, pixel_nm)
+        self.figure.tags = [self._scale]
+        self.figure.xaxis.axis_label = f"x ({unit})"
+        self.figure.yaxis.axis_label = f"y ({unit}), row 0 on top"
+        self._bar_of_length.visible = pixel_nm is not None
+        if pixel_nm is not None:
+            self._bar_of_length.unit = unit
+        per_pixel = self._width / max(ny, nx)
+        wide, high = (max(round(n * per_pixel), _SMALLEST_FRAME) for n in (nx, ny))
+        self.figure.frame_width, self.figure.frame_height = wide, high
+        # Where the frame is wider than the map is, so are the axes: pixels stay square.
+        spare_x, spare_y = wide / per_pixel - nx, high / per_pixel - ny
+        x, y = self.figure.x_range, self.figure.y_range
+        ends_x = np.array([-0.5 - spare_x / 2, nx - 0.5 + spare_x / 2]) * self._scale
+        ends_y = np.array([ny - 0.5 + spare_y / 2, -0.5 - spare_y / 2]) * self._scale
+        for axis, (start, end) in ((x, ends_x.tolist()), (y, ends_y.tolist())):
+            axis.update(start=start, end=end, reset_start=start, reset_end=end)
+        for name, (lines, colours) in list(self._layers.items()):
+            self._draw(name, lines, colours)
+
+    def _draw(self, name: str, lines: Array, colours: Any = "") -> None:
+        """Put lines (m, 4) in pixels into a layer."""
+        self._layers[name] = (lines, colours)
+        y0, x0, y1, x1 = np.asarray(self._scale * lines.T, np.float32)
+        named = [colours] * len(x0) if isinstance(colours, str) else list(colours)
+        self._lines[name].data = {"x0": x0, "y0": y0, "x1": x1, "y1": y1, "colour": named}
+        self.push()
+
+    def _rescale(self) -> None:
+        """Give the colours their limits."""
+        if self._image is not None:
+            low, high = find_limits(self._image, self._limits, self._percentiles)
+            self._mapper.update(low=low, high=high)
+
+
+def _palette(name: str) -> tuple[str, ...]:
+    """Return the colours of a palette, from low to high."""
+    if name not in _PALETTES:
+        raise InputError(f"no palette {name!r}; choose one of {', '.join(_PALETTES)}.")
+    return _PALETTES[name]
