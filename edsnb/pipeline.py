@@ -20,7 +20,7 @@ from edsnb.core.quant.dose import DoseQuantification, quantify_zeta
 from edsnb.core.quant.kfactors import KFactors
 from edsnb.core.quant.quantification import Quantification
 from edsnb.core.quant.quantify import quantify
-from edsnb.core.regions import Regions, Spectra, chip
+from edsnb.core.regions import ChipGrid, Regions, Spectra, chip
 from edsnb.errors import InputError, KFactorError
 from edsnb.io.opening import open_file
 from edsnb.recipe import Recipe, with_kfactors
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from edsnb.core.features import Features
+
+_OF_THE_FIT = ("energy", "background", "order", "calibrate", "line_table", "refine", "engine")
+"""Settings that the fit depends on, beside chips and elements."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,6 +120,7 @@ def analyse(
     recipe: Recipe | None = None,
     *,
     regions: Regions | Array | Mapping[str, Array] | None = None,
+    previous: Analysis | None = None,
     progress: Progress | None = None,
 ) -> Analysis:
     """Open, cut, fit and quantify.
@@ -129,6 +133,9 @@ def analyse(
         Settings; the defaults where None.
     regions
         Irregular chips instead of the recipe's grid: Regions, a label image, a mask, {name: mask}.
+    previous
+        An earlier analysis, of which chips and fit are taken over where they would come out the same: those of the
+        same map, grid (or Regions) and settings of the fit. The numbers are those of a new run.
     progress
         Told (done, total) while the file is read, then anew during the fit; returning False stops the work.
 
@@ -153,13 +160,13 @@ def analyse(
     image = replace(image, acquisition=replace(image.acquisition, **known))
     _check_beam(recipe, image)
     clock.lap("open")
-    if image.events is None and regions is None and image.spectra is not None:
-        spectra = replace(image.spectra, acquisition=image.acquisition, elements=image.elements)
-    else:
-        spectra = chip(image, recipe.grid if regions is None else regions)
+    spectra = _spectra(image, recipe.grid if regions is None else regions, previous)
     clock.lap("chip")
     quantified, kept_out = _elements(recipe, spectra)
-    fitted = _fit(spectra, (*quantified, *kept_out), recipe, progress)
+    if previous is not None and _fits_alike(previous, spectra, (*quantified, *kept_out), recipe):
+        fitted = previous.fit
+    else:
+        fitted = _fit(spectra, (*quantified, *kept_out), recipe, progress)
     clock.lap("fit")
     dosed = _quantify(fitted, recipe, quantified, kept_out)
     result = dosed.quantification if isinstance(dosed, DoseQuantification) else dosed
@@ -174,6 +181,33 @@ def analyse(
     )  # fmt: skip
     dose = dosed if isinstance(dosed, DoseQuantification) else None
     return Analysis(image, spectra, fitted, result, asked, filled, clock.seconds, maps, dose)
+
+
+def _spectra(
+    image: SpectrumImage, chosen: ChipGrid | Regions | Array | Mapping[str, Array], previous: Analysis | None
+) -> Spectra:
+    """Return the spectra of the chips: those of the previous analysis where they are the same."""
+    stored = image.events is None and image.spectra is not None and isinstance(chosen, ChipGrid)
+    if previous is not None and _is_of(previous.image, image):
+        known = previous.spectra.regions
+        cut_alike = chosen is known or (isinstance(chosen, ChipGrid) and known is not None and chosen == known.grid)
+        if cut_alike or (stored and known is None):
+            return previous.spectra
+    if stored and image.spectra is not None:
+        return replace(image.spectra, acquisition=image.acquisition, elements=image.elements)
+    return chip(image, chosen)
+
+
+def _is_of(known: SpectrumImage, image: SpectrumImage) -> bool:
+    """Tell whether two records are of the same opened map, with the same beam and detector."""
+    return known.events is image.events and known.spectra is image.spectra and known.acquisition == image.acquisition
+
+
+def _fits_alike(previous: Analysis, spectra: Spectra, elements: tuple[str, ...], recipe: Recipe) -> bool:
+    """Tell whether the previous analysis has the fit that is to be made."""
+    fitted = (*(previous.recipe.elements or ()), *previous.recipe.deconvolve)
+    same = previous.spectra is spectra and fitted == elements
+    return same and all(getattr(previous.asked, name) == getattr(recipe, name) for name in _OF_THE_FIT)
 
 
 def _check_beam(recipe: Recipe, image: SpectrumImage) -> None:

@@ -260,6 +260,48 @@ def test_progress_can_stop(example: Path, fitting: bool, message: str):
         analyse(example, RECIPE, progress=lambda _, total: (total == 16) != fitting)
 
 
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"k_convention": "alpha"}, "fit"),
+        ({"thickness_nm": 50.0, "density_g_cm3": 6.0}, "fit"),
+        ({"pixel_kernel": 3}, "fit"),
+        ({"energy": (0.25, 15.0)}, "chips"),
+        ({"background": "polynomial"}, "chips"),
+        ({"calibrate": False}, "chips"),
+        ({"refine": True}, "chips"),
+        ({"engine": "window"}, "chips"),
+        ({"elements": ("La", "Fe", "O"), "deconvolve": ("Sr", "Ti", "Cu", "C")}, "chips"),
+        ({"chip": 8}, "nothing"),
+        ({"crop": (0, 32, 0, 64)}, "nothing"),
+        ({"beam_kev": 198.0}, "nothing"),
+    ],
+)
+def test_what_is_taken_over_from_an_earlier_run_is_what_a_new_one_gives(changes: dict[str, Any], kept: str):
+    recipe = replace(RECIPE, **changes)
+    before = analysed()
+    again, anew = analyse(small().image, recipe, previous=before), analyse(small().image, recipe)
+    assert (again.spectra is before.spectra) == (kept in ("fit", "chips"))
+    assert (again.fit is before.fit) == (kept == "fit")
+    assert again.recipe == anew.recipe
+    for name in ("atomic", "weight", "atomic_covariance"):
+        np.testing.assert_array_equal(getattr(again.quantification, name), getattr(anew.quantification, name))
+
+
+def test_nothing_is_taken_over_from_another_map_or_other_regions():
+    other = replace(small().image, events=small().image.require_events())
+    assert analyse(other, RECIPE, previous=analysed()).spectra is analysed().spectra
+    assert analyse(empty(), RECIPE, previous=analysed()).spectra is not analysed().spectra
+    regions = Regions.from_labels(small().truth.labels)
+    first = analyse(small().image, RECIPE, regions=regions, previous=analysed())
+    assert len(first.spectra) == len(regions)
+    assert analyse(small().image, RECIPE, regions=regions, previous=first).fit is first.fit
+    assert len(analyse(small().image, RECIPE, previous=first).spectra) == 16
+    stored = analyse(stored_only(), RECIPE)
+    assert analyse(stored.image, RECIPE, previous=stored).fit is stored.fit
+    assert analyse(stored_only(), RECIPE, previous=stored).spectra is not stored.spectra
+
+
 def test_a_file_gives_what_its_image_gives(example: Path):
     from_file = analyse(example, RECIPE)
     same_numbers(from_file, analysed())
