@@ -31,10 +31,13 @@ bench: $(STAMP) ## Measure speed beside HyperSpy and PyMca (needs PyMca5 in the 
 	@$(BIN)/python benchmarks/peers.py --out benchmarks/results.json
 	@$(BIN)/python benchmarks/maps.py --out benchmarks/maps.json
 
-lock: $(STAMP) ## Write constraints.txt anew from pyproject.toml
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
+
+lock: $(STAMP) ## Write constraints.txt and binder/requirements.txt anew from pyproject.toml
 	@echo "edsnb: resolving the dependencies for every platform (a minute)"
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest \
-		--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o constraints.txt
+	@$(LOCK) --extra dev -o constraints.txt
+	@$(LOCK) --extra notebook --extra build --constraint constraints.txt -o binder/requirements.txt
 
 install: $(STAMP) ## Make the virtual environment, and nothing else
 
