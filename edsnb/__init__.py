@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from edsnb.io.fewshot.read import read_labels
     from edsnb.io.hyperspy import from_signal, to_signal
     from edsnb.io.opening import open_file as open
+    from edsnb.io.velox_log import read_velox_results, velox_log
+    from edsnb.io.velox_maps import velox_maps
+    from edsnb.io.velox_tables import read_velox_tables
     from edsnb.pipeline import Analysis, analyse
     from edsnb.recipe import Recipe
 
@@ -62,6 +65,9 @@ _HOMES = {
     "edsnb.errors": ("EdsnbError", "EdsnbWarning"),
     "edsnb.io.fewshot.read": ("read_labels",),
     "edsnb.io.hyperspy": ("from_signal", "to_signal"),
+    "edsnb.io.velox_log": ("read_velox_results", "velox_log"),
+    "edsnb.io.velox_maps": ("velox_maps",),
+    "edsnb.io.velox_tables": ("read_velox_tables",),
     "edsnb.pipeline": ("Analysis", "analyse"),
     "edsnb.recipe": ("Recipe",),
 }
@@ -72,6 +78,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "calibrate", "Calibration", "fit", "FitResult", "Status", "window_intensities",
     "KFactors", "kfactor_table", "Absorption", "quantify", "Quantification", "pool",
     "quantify_zeta", "DoseQuantification", "pixel_maps", "PixelMaps", "advise", "Advice",
+    "read_velox_results", "velox_log", "velox_maps", "read_velox_tables",
     "Composition", "compare", "Comparison", "find_phases", "Phases",
     "stoichiometry", "Stoichiometry", "stoichiometry_errors",
     "Recipe", "analyse", "Analysis", "read_labels", "Labels", "simulate", "EdsnbError", "EdsnbWarning",

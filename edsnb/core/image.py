@@ -148,6 +148,9 @@ class StoredMap:
     mode: str
     """The vendor's own word for it, such as ``Integration`` or ``NetIntensity``."""
     element: str | None = None
+    smoothing: str = ""
+    """Filter that the vendor's software had switched on when it made the map, such as ``Mean, 3 px``: its pixels then
+    hold parts of their neighbours' X-rays. "" where there was none, or the file does not say."""
 
     def __post_init__(self) -> None:
         """Freeze the array."""

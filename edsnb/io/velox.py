@@ -32,6 +32,7 @@ from edsnb.io.velox_settings import (
     follow,
     live_time_s,
     look,
+    map_smoothing,
     number,
     pixel_nm,
     quantification_mode,
@@ -135,7 +136,7 @@ def _read(
         raise InputError(f"{source} keeps no frames apart, so frames={frames!r} cannot be summed; leave it out.")
     else:
         image = _read_reduced(file, chosen, spectra, notes) if chosen else _read_points(file, spectra, notes)
-    surveys, maps = read_images(file, mode, keep, notes)
+    surveys, maps = read_images(file, mode, keep, notes, map_smoothing(file, feature, settings))
     return replace(
         image,
         surveys={s.name: s for s in surveys},

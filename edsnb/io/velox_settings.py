@@ -153,6 +153,21 @@ def quantification_mode(feature: Json, settings: Json) -> str:
     return str(feature.get("quantificationMode") or settings.get("quantificationMode") or "")
 
 
+def map_smoothing(file: h5py.File, feature: Json, settings: Json) -> str:
+    """Return the filter switched on for Velox's maps, such as ``Mean, 3 px``; "" where there is none."""
+    path = look(feature, "eds", "quantificationKernelFilterSettings")
+    node = file.get(path) if isinstance(path, str) and path else None
+    if isinstance(node, h5py.Dataset):
+        found = read_json(node)
+        enabled, kind, size = found.get("enabled"), found.get("filter"), number(found, "kernelSize")
+    else:
+        enabled, kind = settings.get("useQuantificationKernelFilter"), settings.get("quantificationKernelFilter")
+        size = number(settings, "quantificationKernelFilterSize")
+    if str(enabled).lower() != "true":
+        return ""
+    return f"{kind or 'filter'}, {size:g} px" if size else f"{kind or 'filter'}"
+
+
 def analytical_detectors(metadata: Json, name: str) -> list[Json]:
     """Return the X-ray detectors that `name` stands for: one segment, or all segments of a detector.
 

@@ -32,7 +32,7 @@ QUANTITIES = {"atomic": "atomic_fraction", "weight": "weight_fraction", "mass": 
 
 
 def read_images(
-    file: h5py.File, mode: str, keep: Array | None, notes: list[str]
+    file: h5py.File, mode: str, keep: Array | None, notes: list[str], smoothing: str = ""
 ) -> tuple[list[Survey], list[StoredMap]]:
     """Return the surveys and element maps of a file.
 
@@ -44,6 +44,8 @@ def read_images(
         (frames,) bool; images taken with the map are averaged over the same frames.
     notes
         What is left out is added here.
+    smoothing
+        The filter Velox had switched on for its maps.
     """
     surveys: list[Survey] = []
     maps: list[StoredMap] = []
@@ -62,7 +64,9 @@ def read_images(
             left_out.append(label.id or label.title)
         else:
             quantity = next((q for word, q in QUANTITIES.items() if mode.lower().startswith(word)), "counts")
-            maps.append(StoredMap(label.title, _average(dataset, None), quantity, mode or "unknown", element))
+            maps.append(
+                StoredMap(label.title, _average(dataset, None), quantity, mode or "unknown", element, smoothing)
+            )
     if left_out:
         notes.append(f"images left out, since they are not EDS or not plain images: {', '.join(sorted(left_out))}.")
     return sorted(surveys, key=lambda s: s.name), sorted(maps, key=lambda m: atomic_number(m.element or ""))

@@ -34,9 +34,9 @@ def read_table(data: bytes, columns: Mapping[str, AbstractSet[str]]) -> list[Row
     InputError
         A row has more cells than the heading, or the bytes are no text.
     """
-    lines = _decode(data).splitlines()
+    lines = decode(data).splitlines()
     for separator in ";\t,":
-        rows = _split(lines, separator)
+        rows = split_rows(lines, separator)
         for at, (_, header) in enumerate(rows):
             places = _places([heading(cell) for cell in header], columns)
             if places:
@@ -57,7 +57,7 @@ def number(text: str) -> float:
     return float(text.replace(",", "."))
 
 
-def _decode(data: bytes) -> str:
+def decode(data: bytes) -> str:
     """Return the text of a file in any of the encodings that Windows programs export."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
@@ -72,7 +72,7 @@ def _decode(data: bytes) -> str:
         return data.decode("cp1252", errors="replace")
 
 
-def _split(lines: list[str], separator: str) -> list[tuple[int, list[str]]]:
+def split_rows(lines: list[str], separator: str) -> list[tuple[int, list[str]]]:
     """Return (line number, cells without outer blanks) of each line; trailing empty cells are dropped."""
     reader = csv.reader(lines, delimiter=separator)
     rows = []

@@ -1,0 +1,92 @@
+"""Compositions to compare with, by one line of text: the sources of ``edsnb compare``.
+
+=================== ==========================================================================================
+source              what is read
+=================== ==========================================================================================
+velox, velox-log    the experiment log of the opened .emd file
+velox-log:FILE      the experiment log of another .emd file
+velox-maps          the element maps stored in the opened file
+velox-maps:FILE     those of another file
+velox:PATH          a table that Velox exported, or a folder of its batches
+table:PATH          a table compiled by hand, CSV or XLSX, or edsnb's own chips.csv
+=================== ==========================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edsnb.core.comparison.composition import Composition
+from edsnb.core.events import Array
+from edsnb.core.image import SpectrumImage
+from edsnb.core.regions import ChipGrid, Regions, as_regions
+from edsnb.errors import InputError
+from edsnb.io.velox_log import velox_log
+from edsnb.io.velox_maps import velox_maps
+from edsnb.io.velox_tables import read_velox_tables
+
+SOURCES = ("velox", "velox-log", "velox-maps", "table")
+_HELP = "velox:PATH (exported tables), velox or velox-log[:FILE] (the log), velox-maps[:FILE], table:PATH"
+
+
+def open_composition(
+    text: str,
+    image: SpectrumImage | None = None,
+    regions: ChipGrid | Regions | Array | Mapping[str, Array] | None = None,
+    **options: Any,
+) -> Composition:
+    """Read the composition that a source names; see the module for the sources.
+
+    Parameters
+    ----------
+    text
+        The source.
+    image
+        The map that is compared; needed where the source names no file.
+    regions
+        Its chips, in any of the forms `chip` takes: what tables and maps are brought to.
+    options
+        Passed on: to `read_velox_tables` for ``velox:`` and ``table:``, to `velox_maps` for ``velox-maps``.
+
+    Raises
+    ------
+    InputError
+        The source is not understood, or needs an image or regions that were not given.
+    EdsnbError
+        What the reader of the source raises.
+    """
+    kind, given, rest = text.strip().partition(":")
+    kind, rest = kind.strip().casefold(), rest.strip()
+    if kind not in SOURCES or (kind == "table" and not rest) or (given and not rest and kind != "velox-log"):
+        hint = f" If it is a file, say velox:{text} or table:{text}." if Path(text).exists() else ""
+        raise InputError(f"source {text!r} is not understood: give {_HELP}.{hint}")
+    if kind == "velox-maps":
+        if regions is None:
+            raise InputError("velox-maps needs the regions to bring the maps to: a chip grid or regions of the map.")
+        return velox_maps(rest or _opened(image, text), regions, **options)
+    if kind == "velox-log" or not rest:
+        if options:
+            raise InputError(f"source {text!r}: a log takes no options; found {', '.join(options)}.")
+        return velox_log(rest or _opened(image, text).source, image=None if rest else image)
+    method = "Velox (exported tables)" if kind == "velox" else f"table {Path(rest).name}"
+    return read_velox_tables(rest, _chips(image, regions), **{"method": method, **options})
+
+
+def _opened(image: SpectrumImage | None, text: str) -> SpectrumImage:
+    """Return the image, or raise where there is none."""
+    if image is None:
+        raise InputError(f"source {text!r} stands for the opened file, but none is open. Name it: {text}:FILE.emd.")
+    return image
+
+
+def _chips(
+    image: SpectrumImage | None, regions: ChipGrid | Regions | Array | Mapping[str, Array] | None
+) -> Regions | None:
+    """Return the regions that a table's names belong to."""
+    if regions is None or (isinstance(regions, Regions) and image is None):
+        return regions
+    if image is None:
+        raise InputError("the regions need a map: give the image too, or Regions (spectra.regions).")
+    return as_regions(regions, image.shape)
