@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from systems import Array, Case, true_k
 
-from edsnb.core.fitting.calibrate import Calibration, calibrate
+from edsnb.core.fitting.calibrate import calibrate
+from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.fitting.detector import ALUMINIUM_CM, DEAD_SILICON_CM, SILICON_CM
 from edsnb.core.fitting.fit import FitResult, fit, model_spec
 from edsnb.core.fitting.lines import atomic_weight

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from edsnb.core.comparison.composition import Composition
     from edsnb.core.comparison.phases import Phases, find_phases
     from edsnb.core.comparison.stoichiometry import Stoichiometry, stoichiometry, stoichiometry_errors
-    from edsnb.core.fitting.calibrate import Calibration, calibrate
+    from edsnb.core.fitting.calibrate import calibrate
+    from edsnb.core.fitting.calibration import Calibration
     from edsnb.core.fitting.fit import FitResult, Status, fit
     from edsnb.core.fitting.window import window_intensities
     from edsnb.core.image import Acquisition, EnergyAxis, SpectrumImage
@@ -50,7 +51,8 @@ _HOMES = {
     "edsnb.core.comparison.composition": ("Composition",),
     "edsnb.core.comparison.phases": ("Phases", "find_phases"),
     "edsnb.core.comparison.stoichiometry": ("Stoichiometry", "stoichiometry", "stoichiometry_errors"),
-    "edsnb.core.fitting.calibrate": ("Calibration", "calibrate"),
+    "edsnb.core.fitting.calibrate": ("calibrate",),
+    "edsnb.core.fitting.calibration": ("Calibration",),
     "edsnb.core.quant.dose": ("DoseQuantification", "quantify_zeta"),
     "edsnb.core.fitting.fit": ("FitResult", "Status", "fit"),
     "edsnb.core.image": ("Acquisition", "EnergyAxis", "SpectrumImage"),

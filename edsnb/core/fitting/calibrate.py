@@ -16,6 +16,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from edsnb.core.events import Array
+from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.fitting.lines import xraylib_family
 from edsnb.core.fitting.model import ModelSpec, background_columns, detected_lines
 from edsnb.core.fitting.peaks import NOMINAL_FWHM_EV, Lines, Response, peak_columns
@@ -60,53 +61,6 @@ _SMOOTHED = 5
 """Channels averaged for the first weights."""
 _GRID = [np.array([o, g, 0.0, 0.0, 0.0]) for o in (-36.0, -18.0, 0.0, 18.0, 36.0) for g in (-3.0, 0.0, 3.0)]
 """Offsets and gains tried first, so that the steps begin in the right valley."""
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """The detector response a fit uses, and how it was found."""
-
-    response: Response
-    offset_change_ev: float = 0.0
-    """Calibrated minus stated energy at channel 0."""
-    offset_sd_ev: float = 0.0
-    gain_change: float = 0.0
-    """Relative change of the dispersion."""
-    gain_sd: float = 0.0
-    fwhm_sd_ev: float = 0.0
-    tail_sd: float = 0.0
-    bow_sd_ev: float = 0.0
-    applied: bool = False
-    message: str = "the file's calibration was used"
-
-    def moved(self, start: Response) -> Array:
-        """Return how far this lies from `start`: offset eV, gain 1e-3, width eV, tail share, bow eV."""
-        found = self.response
-        width = found.fwhm_mn_ev - start.fwhm_mn_ev
-        return np.array([self.offset_change_ev, self.gain_change * 1e3, width, found.tail, found.bow_ev])
-
-    def to_dict(self) -> dict[str, object]:
-        """Return all numbers, for the provenance record."""
-        return {
-            "applied": self.applied,
-            "offset_kev": self.response.energy.offset_kev,
-            "scale_kev": self.response.energy.scale_kev,
-            "offset_change_ev": self.offset_change_ev,
-            "offset_sd_ev": self.offset_sd_ev,
-            "gain_change": self.gain_change,
-            "gain_sd": self.gain_sd,
-            "fwhm_mn_ev": self.response.fwhm_mn_ev,
-            "fwhm_sd_ev": self.fwhm_sd_ev,
-            "tail": self.response.tail,
-            "tail_sd": self.tail_sd,
-            "bow_ev": self.response.bow_ev,
-            "bow_sd_ev": self.bow_sd_ev,
-            "segments": [
-                {"share": share, "offset_kev": part.energy.offset_kev, "scale_kev": part.energy.scale_kev}
-                for share, part in self.response.parts
-            ],
-            "message": self.message,
-        }
 
 
 def calibrate(

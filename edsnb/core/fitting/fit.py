@@ -9,7 +9,7 @@ from enum import IntEnum
 import numpy as np
 
 from edsnb.core.events import Array, frozen
-from edsnb.core.fitting.calibrate import Calibration
+from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.fitting.lines import LineFamily, LineTable, families_in, parse_line, xraylib_family
 from edsnb.core.fitting.model import ModelSpec
 from edsnb.core.fitting.solve import Progress, solve
@@ -176,20 +176,57 @@ def fit(
     InputError
         The energy range or the background cannot be used.
     """
+    plan = plan_fit(
+        spectra, elements, energy=energy, background=background, order=order, calibration=calibration, table=table,
+        refine=refine, weighted=weighted,
+    )  # fmt: skip
+    return carry_out(plan, spectra, progress=progress)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FitPlan:
+    """What is learnt from all spectra of a map and fits each of them: made once, carried out on any of them."""
+
+    prepared: Prepared
+    """The model, with what was found on the sum."""
+    table: str
+    """Source of line energies and weights."""
+    refine: bool = False
+    """Whether the proportions of subshells were taken from the sum."""
+    weighted: bool = True
+    """Poisson maximum likelihood, or unweighted least squares."""
+
+
+def plan_fit(
+    spectra: Spectra,
+    elements: Iterable[str] | None = None,
+    *,
+    energy: tuple[float, float] | None = None,
+    background: str = "physical",
+    order: int = 6,
+    calibration: bool | Calibration = True,
+    table: LineTable = xraylib_family,
+    refine: bool = False,
+    weighted: bool = True,
+) -> FitPlan:
+    """Prepare what `fit`, with the same arguments, does to every spectrum; raises as it does."""
     named = model_spec(spectra, elements, energy=energy, background=background, order=order, table=table)
-    counts = spectra.counts[:, named.channels]
-    status = np.full(len(spectra), Status.OK, np.uint8)
-    status[counts.sum(axis=1) <= 0] = Status.EMPTY
-    status[~np.isfinite(counts).all(axis=1)] = Status.FAILED
-    usable = np.flatnonzero(status == Status.OK)
-    chosen = slice(None) if len(usable) == len(spectra) else usable
+    usable = _beginning(spectra, named.channels) == Status.OK
     prepared = prepare(
-        spectra.counts[chosen].sum(axis=0, dtype=np.float64), spectra.energy, named,
+        spectra.counts[_rows(usable)].sum(axis=0, dtype=np.float64), spectra.energy, named,
         calibration=calibration, segments=spectra.segments, fwhm_mn_ev=spectra.acquisition.resolution_ev, refine=refine,
     )  # fmt: skip
-    spec, model = prepared.spec, prepared.design
+    return FitPlan(prepared, named.families[0].table, refine, weighted)
+
+
+def carry_out(plan: FitPlan, spectra: Spectra, *, progress: Progress | None = None) -> FitResult:
+    """Fit spectra, all of a map or a few of them, as planned; `progress` as for `fit`."""
+    spec, model = plan.prepared.spec, plan.prepared.design
+    status = _beginning(spectra, spec.channels)
+    usable = np.flatnonzero(status == Status.OK)
+    counts = spectra.counts[:, spec.channels][_rows(status == Status.OK)]
     f = len(spec.families)
-    solution = solve(counts[chosen], model.columns, model.nonnegative, poisson=weighted, keep=f, progress=progress)
+    solution = solve(counts, model.columns, model.nonnegative, poisson=plan.weighted, keep=f, progress=progress)
     status[usable] = np.where(solution.settled, Status.OK, Status.NOT_CONVERGED)
     variance = np.einsum("nii->ni", solution.covariance)[:, :f]
     status[usable[~np.isfinite(variance).all(axis=1)]] = Status.SINGULAR
@@ -212,19 +249,35 @@ def fit(
         columns=model.columns,
         background=spread(solution.coefficients[:, f:]),
         deviance=spread(solution.deviance),
-        settings={**_settings(spectra, prepared, weighted), "table": named.families[0].table},
+        settings=_settings(spectra, plan),
     )
 
 
-def _settings(spectra: Spectra, prepared: Prepared, weighted: bool) -> dict[str, object]:
+def _beginning(spectra: Spectra, channels: slice) -> Array:
+    """Return the status of each spectrum before the fit: OK where it can be fitted."""
+    counts = spectra.counts[:, channels]
+    status = np.full(len(spectra), Status.OK, np.uint8)
+    status[counts.sum(axis=1) <= 0] = Status.EMPTY
+    status[~np.isfinite(counts).all(axis=1)] = Status.FAILED
+    return status
+
+
+def _rows(usable: Array) -> slice | Array:
+    """Return what picks the usable rows; a slice for all of them, which copies nothing."""
+    return slice(None) if usable.all() else np.flatnonzero(usable)
+
+
+def _settings(spectra: Spectra, plan: FitPlan) -> dict[str, object]:
     """Return how the fit was made, for the provenance record."""
-    spec = prepared.spec
+    spec = plan.prepared.spec
     return {
         "energy_kev": [float(e) for e in _range_of(spec.channels, spectra)],
         "background": spec.background if spec.background != "polynomial" else f"polynomial of order {spec.order}",
-        "weights": "Poisson, from the model" if weighted else "none",
-        "calibration": prepared.calibration.to_dict(),
-        "notes": list(prepared.notes),
+        "weights": "Poisson, from the model" if plan.weighted else "none",
+        "refine": plan.refine,
+        "calibration": plan.prepared.calibration.to_dict(),
+        "notes": list(plan.prepared.notes),
+        "table": plan.table,
     }
 
 

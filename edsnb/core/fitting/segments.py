@@ -13,7 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from edsnb.core.events import Array
-from edsnb.core.fitting.calibrate import Calibration, calibrate
+from edsnb.core.fitting.calibrate import calibrate
+from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.fitting.model import ModelSpec
 from edsnb.core.image import EnergyAxis, Segment
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from edsnb.core.events import Array
 from edsnb.core.fitting.background import POWERS, THRESHOLDS_KEV, discriminated, tilted_terms
-from edsnb.core.fitting.calibrate import FEWEST_COUNTS, Calibration, calibrate
+from edsnb.core.fitting.calibrate import FEWEST_COUNTS, calibrate
+from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.fitting.detector import efficiency
 from edsnb.core.fitting.lines import LineFamily, atomic_number, usual_family
 from edsnb.core.fitting.model import Design, ModelSpec, design, detected_lines, pile_up_column

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from edsnb.core.events import Array
-from edsnb.core.fitting.calibrate import Calibration
+from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.fitting.fit import FitResult, Status, model_spec
 from edsnb.core.fitting.lines import LineTable, xraylib_family
 from edsnb.core.fitting.model import ModelSpec, design, detected_weights

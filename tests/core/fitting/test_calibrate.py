@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from functools import cache
@@ -9,11 +10,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from edsnb.core.fitting.calibrate import Calibration, calibrate
+from edsnb.core.fitting.calibrate import calibrate
+from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.fitting.lines import families_in
 from edsnb.core.fitting.model import ModelSpec, design
 from edsnb.core.fitting.peaks import Response, line_shapes
 from edsnb.core.image import EnergyAxis
+from edsnb.errors import InputError
 
 AXIS = EnergyAxis(2048, 0.01, -0.2)
 """As the file states it, with a width of 130 eV."""
@@ -307,5 +310,37 @@ def test_all_numbers_for_the_record():
     assert record["bow_ev"] == pytest.approx(0, abs=5)
     assert record["bow_sd_ev"] == found.bow_sd_ev
     assert record["message"] == found.message
-    assert record.pop("segments") == []
-    assert all(isinstance(value, (float, bool, str)) for value in record.values())
+    assert record["segments"] == []
+    assert all(isinstance(value, (float, int, bool, str, list)) for value in record.values())
+    assert Calibration.from_dict(record) == found
+
+
+def test_segments_survive_the_record():
+    parts = ((0.25, replace(response(3), bow_ev=1.5)), (0.75, response(-2, tail=0.02)))
+    found = Calibration(replace(response(1), parts=parts), 1.0, 0.1, 2e-4, 1e-5, 0.4, 0.001, 0.3, True, "found")
+    record = json.loads(json.dumps(found.to_dict()))
+    assert Calibration.from_dict(record) == found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"scale_kev": -1.0}, {"offset_kev": "low"}, {"channels": 10.5}, {"width": 3.0}, {"segments": [{"share": 1.0}]}],
+)
+def test_records_that_cannot_be_are_refused(change):
+    record = {**Calibration(response()).to_dict(), **change}
+    with pytest.raises(InputError, match="calibration"):
+        Calibration.from_dict(record)
+    del record["scale_kev"]
+    with pytest.raises(InputError, match="calibration"):
+        Calibration.from_dict(record)
+
+
+def test_by_hand():
+    kept = Calibration(response(0, tail=0.013), applied=True)
+    found = Calibration.by_hand(AXIS, offset_ev=4.0, gain=0.002, fwhm_mn_ev=135.0, around=kept)
+    assert found.response.energy.centres_kev == pytest.approx(AXIS.offset_kev + 0.004 + AXIS.scale_kev * 1.002
+                                                              * np.arange(AXIS.size))  # fmt: skip
+    assert (found.response.fwhm_mn_ev, found.response.tail) == (135.0, 0.013)
+    assert "by hand" in found.message
+    assert not found.applied
+    assert Calibration.by_hand(AXIS).response == Response(AXIS, 130.0)

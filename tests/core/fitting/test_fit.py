@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edsnb.core.events import Events
-from edsnb.core.fitting.calibrate import Calibration
+from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.fitting.fit import FitResult, Status, default_range, fit, model_spec
 from edsnb.core.fitting.lines import LineFamily, families_in
 from edsnb.core.fitting.model import ModelSpec, design

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edsnb.core.fitting.background import BENDS, POWERS, physical_terms, tilted_terms
-from edsnb.core.fitting.calibrate import Calibration
+from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.fitting.fit import fit
 from edsnb.core.fitting.lines import LineFamily, families_in
 from edsnb.core.fitting.model import ModelSpec, design, detected_weights
