@@ -138,17 +138,9 @@ class Recipe:
         """
         file = Path(path)
         try:
-            # Editors on Windows may put a byte-order mark first.
-            values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+            values = read_settings(file.read_bytes(), f"recipe {file}")
         except OSError as error:
             raise InputError(f"recipe {file} cannot be read: {error.strerror or error}.") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"recipe {file} is not valid TOML: {error}.") from None
-        known = {spec.name for spec in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise InputError(
-                f"recipe {file}: unknown setting {', '.join(unknown)}; settings are {', '.join(sorted(known))}."
-            )
         source = values.get("kfactors")
         if isinstance(source, str) and source != "theory":
             values["kfactors"] = str(file.parent / source)
@@ -156,6 +148,25 @@ class Recipe:
             return cls(**values)
         except InputError as error:
             raise type(error)(f"{file}: {error}") from None
+
+
+def read_settings(data: bytes, where: str) -> dict[str, Any]:
+    """Return the settings in the TOML of a recipe, by name; `where` says in messages what it is.
+
+    Raises
+    ------
+    InputError
+        It is no TOML, or holds a setting that does not exist. Values are checked when a Recipe is made of them.
+    """
+    try:
+        # Editors on Windows may put a byte-order mark first.
+        values = tomllib.loads(data.decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{where} is not valid TOML: {error}.") from None
+    known = {spec.name for spec in fields(Recipe)}
+    if unknown := sorted(set(values) - known):
+        raise InputError(f"{where}: unknown setting {', '.join(unknown)}; settings are {', '.join(sorted(known))}.")
+    return values
 
 
 def with_kfactors(recipe: Recipe) -> Recipe:

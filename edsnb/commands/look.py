@@ -6,8 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
-from edsnb.commands.options import PICK_HELP, Commands, crop, names, pick
+from edsnb.commands.options import PICK_HELP, Commands, crop
 from edsnb.errors import InputError
+from edsnb.io.words import names, pick
 
 
 def add(commands: Commands) -> None:

@@ -7,13 +7,18 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from edsnb.errors import InputError
+from edsnb.io import words
+from edsnb.io.words import names, pick
 
 if TYPE_CHECKING:
     from edsnb.core.fitting.solve import Progress
     from edsnb.recipe import Recipe
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+T = TypeVar("T")
 PICK_HELP = "which map of a file that holds several: its number from 0, or its name"
 _BAR = "{desc} {percentage:3.0f} % |{bar}| {elapsed} < {remaining}"
 
@@ -63,32 +68,22 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     return replace(base, **{name: value for name, value in given.items() if value is not None})
 
 
-def pick(text: str) -> int | str:
-    """Read the number or name of a map."""
-    return int(text) if text.isdecimal() else text
-
-
-def names(text: str) -> tuple[str, ...]:
-    """Read ``La,Fe``."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
 def crop(text: str) -> tuple[int, int, int, int]:
     """Read ``0:500,0:500`` as (y0, y1, x0, x1)."""
-    try:
-        (y0, y1), (x0, x1) = (part.split(":") for part in text.split(","))
-        return int(y0), int(y1), int(x0), int(x1)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not y0:y1,x0:x1 in pixels, such as 0:500,0:500") from None
+    return _told(words.crop, text)
 
 
 def _energy(text: str) -> tuple[float, float]:
     """Read ``0.2:20``."""
+    return _told(words.energy, text)
+
+
+def _told(read: Callable[[str], T], text: str) -> T:
+    """Read an option; its own message is printed instead of argparse's."""
     try:
-        low, high = (float(part) for part in text.split(":"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not low:high in keV, such as 0.2:20") from None
-    return low, high
+        return read(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def watcher(quiet: bool) -> Callable[[str], Progress | None]:
