@@ -16,7 +16,7 @@ def default_rules(expected: Mapping[str, Mapping[str, float]], elements: Sequenc
     """Return the rule by which each phase is looked for where nobody says where it is.
 
     Every element that stands in this formula alone exceeds a quarter of its expected at%. A formula without such an
-    element: all its elements do, and those that distinguish the others stay below a quarter of theirs.
+    element: all its elements do, and those of the other formulas that it lacks stay below a quarter of theirs.
 
     Parameters
     ----------
@@ -24,25 +24,32 @@ def default_rules(expected: Mapping[str, Mapping[str, float]], elements: Sequenc
         {phase: {element: at%}}.
     elements
         Those that were quantified; others are left out of the rules.
+
+    Raises
+    ------
+    ElementError
+        None of the elements that tell a phase was quantified.
+    InputError
+        Two phases consist of the same elements.
     """
-    alone = {
-        name: {e: x for e, x in own.items() if all(e not in o for n, o in expected.items() if n != name)}
-        for name, own in expected.items()
-    }
     rules = {}
     for name, own in expected.items():
-        others = {e: x for other, only in alone.items() if other != name for e, x in only.items()}
-        above, below = (alone[name], {}) if alone[name] else (own, others)
-        parts = [f"{e} > {QUARTER * x:.4g}" for e, x in above.items() if e in elements]
-        parts += [f"{e} < {QUARTER * x:.4g}" for e, x in below.items() if e in elements]
+        others = [formula for other, formula in expected.items() if other != name]
+        if same := [other for other in expected if other != name and set(expected[other]) == set(own)]:
+            raise InputError(
+                f"phases {', '.join([name, *same])} consist of the same elements, so none tells them apart; say where= "
+                "each is."
+            )
+        above = {e: x for e, x in own.items() if not any(e in other for other in others)}
+        foreign = dict.fromkeys(e for other in others for e in other if e not in own and not above)
+        below = {e: min(other[e] for other in others if e in other) for e in foreign}
+        parts = [f"{e} > {QUARTER * x:.4g}" for e, x in (above or own).items() if e in elements]
         if not parts:
             raise ElementError(
-                f"phase {name}: none of {', '.join(above)} was quantified, so it cannot be looked for; say where= "
-                "it is."
+                f"phase {name}: none of {', '.join(above or own)} was quantified, so it cannot be looked for; say "
+                "where= it is."
             )
-        rules[name] = " and ".join(parts)
-    if same := [name for name, rule in rules.items() if list(rules.values()).count(rule) > 1]:
-        raise InputError(f"phases {', '.join(same)} cannot be told apart by their elements; say where= each is.")
+        rules[name] = " and ".join(parts + [f"{e} < {QUARTER * x:.4g}" for e, x in below.items() if e in elements])
     return rules
 
 

@@ -236,4 +236,5 @@ def _why_none(r: PhaseResult, where: Mapping[tuple[str, str], Phases], samples: 
     ]
     found = ", ".join(f"{element} {range_text(values)}" for element, values in there)
     of = f"{r.sample}, {r.method}" if r.sample else r.method
-    return f"{of} ({phases.how[r.phase]}; at% found: {found or 'none of its elements'})"
+    left_out = "".join(f"; {mask.sum()} chips left out as {why}" for why, mask in phases.left_out.items() if mask.any())
+    return f"{of} ({phases.how[r.phase]}; at% found: {found or 'none of its elements'}{left_out})"
