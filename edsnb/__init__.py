@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from edsnb.io.velox_tables import read_velox_tables
     from edsnb.pipeline import Analysis, analyse
     from edsnb.recipe import Recipe
+    from edsnb.widgets.element_picker import ElementPicker
 
 __version__ = "0.1.0"
 
@@ -72,6 +73,7 @@ _HOMES = {
     "edsnb.io.velox_tables": ("read_velox_tables",),
     "edsnb.pipeline": ("Analysis", "analyse"),
     "edsnb.recipe": ("Recipe",),
+    "edsnb.widgets.element_picker": ("ElementPicker",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 - in the order of use
@@ -84,6 +86,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "Composition", "compare", "Comparison", "find_phases", "Phases",
     "stoichiometry", "Stoichiometry", "stoichiometry_errors",
     "Recipe", "analyse", "Analysis", "read_labels", "Labels", "simulate", "EdsnbError", "EdsnbWarning",
+    "ElementPicker",
 ]  # fmt: skip
 
 

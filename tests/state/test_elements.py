@@ -201,7 +201,7 @@ steps = st.lists(
         st.tuples(st.just("add"), st.text(max_size=8)),
         st.tuples(st.just("remove"), st.sampled_from(["La", "Fe", "O", "Cu"])),
         st.tuples(
-            st.just("set_line"), st.sampled_from(["La", "Fe", "O"]), st.sampled_from("K L M ? La_M".split())
+            st.just("set_line"), st.sampled_from(["La", "Fe", "O"]), st.sampled_from(["K", "L", "M", "?", "La_M"])
         ),
         st.tuples(st.just("set_deconvolve"), st.sampled_from(["La", "Fe", "O", "Cu"]), st.booleans()),
         st.tuples(st.just("energy"), st.sampled_from([(0.2, 20.0), (1.0, 20.0), (0.2, 5.0), (2.5, 12.0)])),

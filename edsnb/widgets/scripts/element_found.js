@@ -1,0 +1,29 @@
+// What the search found and is not chosen yet, the strongest first.
+//
+// model.rows: [symbol, line, significance, note]. Sends ["accept", symbol, quantify].
+
+function entry(model, [symbol, line, significance, note]) {
+  const item = make("li")
+  const head = make("div", "suggestion")
+  head.append(make("b", "", symbol), make("span", "", line), make("span", "sigma", significance))
+  for (const [text, quantify] of [["Quantify", true], ["Deconvolve", false]]) {
+    const button = make("button", "", text, {
+      type: "button", "aria-label": `${text} ${symbol}`, "data-key": `${symbol} ${text}`,
+    })
+    button.addEventListener("click", () => model.send_msg(["accept", symbol, quantify]))
+    head.append(button)
+  }
+  item.append(head)
+  if (note) item.append(make("p", "faint", note))
+  return item
+}
+
+export function render({model}) {
+  const root = make("div", "elements")
+  const list = make("ul", "suggestions", "", {"aria-label": "Suggested elements"})
+  root.append(list)
+  const paint = () => refill(list, model.rows.map(row => entry(model, row)))
+  paint()
+  model.on("rows", paint)
+  return root
+}
