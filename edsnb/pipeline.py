@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edsnb.core.events import Array
-from edsnb.core.fitting.fit import FitResult, default_range, fit
+from edsnb.core.fitting.fit import FitPlan, FitResult, carry_out, default_range, plan_fit
 from edsnb.core.fitting.lines import LineTable, parse_line, usual_family, xraylib_family
 from edsnb.core.fitting.solve import Progress
 from edsnb.core.fitting.window import window_intensities
@@ -166,9 +166,9 @@ def analyse(
     if previous is not None and _fits_alike(previous, spectra, (*quantified, *kept_out), recipe):
         fitted = previous.fit
     else:
-        fitted = _fit(spectra, (*quantified, *kept_out), recipe, progress)
+        fitted = fit_chips(spectra, (*quantified, *kept_out), recipe, progress)
     clock.lap("fit")
-    dosed = _quantify(fitted, recipe, quantified, kept_out)
+    dosed = quantify_chips(fitted, recipe, quantified, kept_out)
     result = dosed.quantification if isinstance(dosed, DoseQuantification) else dosed
     clock.lap("quantify")
     maps = None
@@ -248,7 +248,7 @@ def _lines(fitted: FitResult, elements: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(named.get(e) or usual_family(e, fitted.families).name for e in elements)
 
 
-def _quantify(
+def quantify_chips(
     fitted: FitResult, recipe: Recipe, quantified: tuple[str, ...], kept_out: tuple[str, ...]
 ) -> Quantification | DoseQuantification:
     """Quantify by Cliff-Lorimer, or with zeta-factors where the recipe has them."""
@@ -268,7 +268,23 @@ def _quantify(
     )
 
 
-def _fit(spectra: Spectra, elements: tuple[str, ...], recipe: Recipe, progress: Progress | None) -> FitResult:
+def plan_chips(spectra: Spectra, elements: tuple[str, ...], recipe: Recipe) -> FitPlan:
+    """Prepare what edsnb's own engine does to every spectrum with the settings of a recipe."""
+    return plan_fit(
+        spectra,
+        elements,
+        energy=recipe.energy,
+        background=recipe.background,
+        order=recipe.order,
+        calibration=recipe.calibrate,
+        table=_table(recipe.line_table),
+        refine=recipe.refine,
+    )
+
+
+def fit_chips(
+    spectra: Spectra, elements: tuple[str, ...], recipe: Recipe, progress: Progress | None = None
+) -> FitResult:
     """Fit with the engine the recipe names."""
     if recipe.engine == "window":
         return window_intensities(
@@ -279,17 +295,7 @@ def _fit(spectra: Spectra, elements: tuple[str, ...], recipe: Recipe, progress: 
 
         kind = recipe.engine.removeprefix("hyperspy").removeprefix("-") or "default"
         return fit_hyperspy(spectra, elements, recipe.energy or default_range(spectra), recipe=kind, progress=progress)
-    return fit(
-        spectra,
-        elements,
-        energy=recipe.energy,
-        background=recipe.background,
-        order=recipe.order,
-        calibration=recipe.calibrate,
-        table=_table(recipe.line_table),
-        refine=recipe.refine,
-        progress=progress,
-    )
+    return carry_out(plan_chips(spectra, elements, recipe), spectra, progress=progress)
 
 
 def _table(name: str) -> LineTable:

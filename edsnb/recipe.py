@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edsnb.core.fitting.background import BACKGROUNDS
+from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.fitting.lines import parse_line
 from edsnb.core.quant.absorption import Absorption
 from edsnb.core.quant.kfactors import KFactors
@@ -54,8 +55,8 @@ class Recipe:
     """physical, polynomial or none; see `edsnb.core.fitting.model`."""
     order: int = 6
     """Order of a polynomial background."""
-    calibrate: bool = True
-    """Calibrate the energy axis on the summed spectrum before the fit."""
+    calibrate: bool | Calibration = True
+    """Calibrate the energy axis on the summed spectrum before the fit; or the calibration to use."""
     line_table: str = "xraylib"
     """Source of line energies and weights: xraylib or exspy."""
     refine: bool = False
@@ -114,7 +115,7 @@ class Recipe:
         values: dict[str, Any] = {}
         for spec in fields(self):
             value = getattr(self, spec.name)
-            if isinstance(value, KFactors):
+            if isinstance(value, KFactors | Calibration):
                 values[spec.name] = {k: v for k, v in value.to_dict().items() if v is not None}
             elif value is not None:
                 values[spec.name] = list(value) if isinstance(value, tuple) else value
@@ -236,6 +237,13 @@ def _flag(value: Any) -> bool:
     return value
 
 
+def _axis(value: Any) -> bool | Calibration:
+    """Return True, False or a calibration, also one as plain numbers."""
+    if isinstance(value, dict):
+        return Calibration.from_dict(value)
+    return value if isinstance(value, Calibration) else _flag(value)
+
+
 def _record(value: Any) -> str | KFactors:
     """Return KFactors, also those of a table, or a name or path as text."""
     if isinstance(value, dict):
@@ -255,7 +263,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "energy": (_several(_real, 2), "two numbers low, high in keV"),
     "background": (_name, "a name"),
     "order": (_whole, "a whole number"),
-    "calibrate": (_flag, "true or false"),
+    "calibrate": (_axis, "true, false, or a calibration (channels, offset_kev, scale_kev, fwhm_mn_ev, ...)"),
     "line_table": (_name, "a name"),
     "kfactors": (_record, "'theory', the path of a table, or k-factors (factors, convention, source, beam_kev, sd)"),
     "k_convention": (_name, "a name"),

@@ -364,3 +364,15 @@ def test_engines(monkeypatch: pytest.MonkeyPatch, engine: str):
     assert asked["elements"] == ("La", "Fe", "Sr", "Ti", "O", "Cu", "C")
     assert asked["energy"] == pytest.approx((0.2, 20.0))
     assert asked["recipe"] == {"hyperspy": "default"}.get(engine, engine.removeprefix("hyperspy-"))
+
+
+def test_a_calibration_once_found_can_be_kept():
+    found = analysed().fit.calibration
+    assert found is not None
+    assert found.applied
+    again = analyse(small().image, replace(RECIPE, calibrate=found))
+    assert again.recipe.calibrate == found
+    np.testing.assert_array_equal(again.fit.intensities, analysed().fit.intensities)
+    moved = replace(found, response=replace(found.response, fwhm_mn_ev=150.0))
+    other = analyse(small().image, replace(RECIPE, calibrate=moved), previous=again)
+    assert (other.fit.chi2 > again.fit.chi2).any()

@@ -9,6 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edsnb.core.fitting.calibration import Calibration
+from edsnb.core.fitting.peaks import Response
+from edsnb.core.image import EnergyAxis
 from edsnb.core.quant.kfactors import KFactors
 from edsnb.errors import ElementError, InputError, KFactorError
 from edsnb.recipe import ENGINES, Recipe, with_kfactors
@@ -55,6 +58,14 @@ def refused(folder: Path, text: str) -> str:
     assert str(path) in message
     assert len(message.splitlines()) == 1
     return message
+
+
+@pytest.mark.parametrize("parts", [(), ((0.5, Response(EnergyAxis(2048, 0.01, 0.001))),) * 2])
+def test_calibration_survives(tmp_path, parts):
+    response = Response(EnergyAxis(2048, 0.010013, -0.0021), 131.7, 0.0124, 80.0, -1.9, parts)
+    recipe = Recipe(calibrate=Calibration(response, 1.5, 0.02, 1.3e-3, 1e-5, 0.1, 1e-4, 0.3, True, "found"))
+    assert Recipe(**recipe.to_dict()) == recipe
+    assert Recipe.from_toml(written(tmp_path, recipe.to_toml())) == recipe
 
 
 def test_full_has_no_default_left():
@@ -129,7 +140,7 @@ WRONG = {
     "energy": ["[0.2]", "['0.2', '20']", "0.2", "[nan, 20.0]", "[0.2, inf]", "[true, 3]"],
     "background": ["1", "'linear'"],
     "order": ["6.0", "'6'", "true"],
-    "calibrate": ["1", "'yes'"],
+    "calibrate": ["1", "'yes'", "{ offset_kev = 0.1 }"],
     "line_table": ["1", "'nist'"],
     "kfactors": [
         "1.5",

@@ -101,6 +101,12 @@ class FitResult:
         found = self.settings.get("notes", ())
         return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
 
+    @property
+    def calibration(self) -> Calibration | None:
+        """The calibration of the fit; None for an engine that does not say."""
+        found = self.settings.get("calibration")
+        return Calibration.from_dict(found) if isinstance(found, dict) else None
+
     def model(self, index: int | slice | Array = slice(None)) -> Array:
         """Return the fitted model of one or more spectra over the fitted channels, counts."""
         return self._coefficients(index) @ self.columns.T
