@@ -158,7 +158,7 @@ def stoichiometry(
             for name in phases
             for method, composition in methods.items()
         ]
-    notes += _chip_notes(results, chosen, samples)
+    notes += [*_chip_notes(results, chosen, samples), *_factor_notes(results)]
     return Stoichiometry(tuple(results), chosen, tuple(dict.fromkeys(notes)))
 
 
@@ -215,6 +215,19 @@ def _notes(methods: Mapping[str, Composition], expected: Mapping[str, Mapping[st
             notes.append(f"{method}: counting errors of its elements are taken as independent, which is not known.")
         notes += sum_note(composition)
     return [*notes, *overlap_note(*methods.values())]
+
+
+def _factor_notes(results: list[PhaseResult]) -> list[str]:
+    """Return a note for each method whose k-factors are uncertain: what that alone does to normalised values."""
+    notes = []
+    for method in dict.fromkeys(r.method for r in results):
+        sd = np.concatenate([r.sd_k for r in results if r.method == method])
+        if np.isfinite(sd).any():
+            notes.append(
+                f"The k-factors of {method} are uncertain: that alone moves normalised values by up to "
+                f"{np.nanmax(sd):.1f} at% (one sd, shared by all chips), which no scatter shows."
+            )
+    return notes
 
 
 def _chip_notes(results: list[PhaseResult], where: Mapping[tuple[str, str], Phases], samples: Samples) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
@@ -107,6 +107,7 @@ values = hnp.arrays(float, st.integers(0, 12), elements=st.floats(-100, 100, all
 
 
 @given(values, st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
 def test_swapping_turns_the_sign(a, seed):
     rng = np.random.default_rng(seed)
     b = rng.permutation(a) + rng.normal(0, 3, len(a))
@@ -121,6 +122,7 @@ def test_swapping_turns_the_sign(a, seed):
 
 
 @given(values, st.floats(0.01, 100), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
 def test_units_and_order_do_not_matter(a, unit, random):
     b = np.roll(a, 1)
     order = list(range(len(a)))
@@ -134,6 +136,7 @@ def test_units_and_order_do_not_matter(a, unit, random):
 
 
 @given(values)
+@settings(max_examples=60, deadline=None)
 def test_a_method_agrees_with_itself(a):
     got = found(a, a)
     if got.n:

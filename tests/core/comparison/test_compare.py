@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import edsnb
@@ -261,6 +261,7 @@ def random_pair(seed: int) -> tuple[Composition, Composition]:
 
 
 @given(tables, st.sampled_from([False, True, ["O", "La"]]))
+@settings(max_examples=60, deadline=None)
 def test_swapping_turns_the_sign(seed, renormalise):
     one, other = random_pair(seed)
     there = edsnb.compare(one, other, renormalise=renormalise)
@@ -273,6 +274,7 @@ def test_swapping_turns_the_sign(seed, renormalise):
 
 
 @given(tables)
+@settings(max_examples=60, deadline=None)
 def test_a_composition_agrees_with_itself(seed):
     one, _ = random_pair(seed)
     got = edsnb.compare(one, one)
@@ -282,6 +284,7 @@ def test_a_composition_agrees_with_itself(seed):
 
 
 @given(tables, st.permutations(range(3)), st.permutations(range(4)))
+@settings(max_examples=60, deadline=None)
 def test_order_of_elements_and_chips_does_not_matter(seed, columns, rows):
     one, other = random_pair(seed)
     names = [one.names[r] for r in rows]

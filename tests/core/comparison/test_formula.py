@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edsnb.core.comparison.formula import expected_percent, parse_formula
@@ -99,6 +99,7 @@ trees = st.recursive(
 
 
 @given(trees)
+@settings(max_examples=60, deadline=None)
 def test_any_formula_is_counted(tree):
     formula = written(tree)
     assert parse_formula(formula) == pytest.approx(counted(tree))
@@ -106,6 +107,7 @@ def test_any_formula_is_counted(tree):
 
 
 @given(st.text(alphabet="LaFeO3.()[]x 0", max_size=12))
+@settings(max_examples=60, deadline=None)
 def test_any_text_is_a_formula_or_an_error(text):
     try:
         atoms = parse_formula(text)

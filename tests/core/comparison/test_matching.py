@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edsnb.core.comparison.matching import Place, match
@@ -121,6 +121,7 @@ def test_misuse():
 
 
 @given(grids((7, 9)), grids((7, 9)), st.booleans())
+@settings(max_examples=60, deadline=None)
 def test_any_two_grids_match_where_masks_are_the_same(one, two, empty):
     """The slow twin compares every mask with every other."""
     first, second = place(one, shape=(7, 9)), place(two, "other", (7, 9))

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edsnb.core.comparison.rules import fulfilled, names_in
@@ -100,6 +100,7 @@ rules = st.recursive(
 
 
 @given(rules, st.lists(st.tuples(st.integers(-9, 9), st.integers(1, 9)), min_size=1, max_size=5))
+@settings(max_examples=60, deadline=None)
 def test_rules_mean_what_python_means(rule, rows):
     """The slow twin is Python itself, one chip after the other, on values that are all known."""
     values = {"La": np.array([r[0] for r in rows], float), "Fe": np.array([r[1] for r in rows], float)}
@@ -113,6 +114,7 @@ def test_rules_mean_what_python_means(rule, rows):
 
 
 @given(st.text(alphabet="La Fe>5()and or not.<=+-*/\"'[]{}_:", max_size=40))
+@settings(max_examples=60, deadline=None)
 def test_any_text_is_a_rule_or_an_error(text):
     try:
         found = fulfilled(text, VALUES)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import edsnb
@@ -121,6 +121,8 @@ def test_errors_against_a_slow_twin():
     for found, covariance in ((got.se_scatter, scatter), (got.se_counting, counting), (got.sd_k, by_k)):
         np.testing.assert_allclose(found, np.sqrt(np.diag(slope @ covariance @ slope.T)), rtol=1e-5)
     np.testing.assert_allclose(got.normalised, normalised(mean))
+    notes = edsnb.stoichiometry(quant, {"STO": "SrTiO3"}, where=everything(quant)).notes
+    assert any(f"moves normalised values by up to {got.sd_k.max():.1f} at%" in note for note in notes)
 
 
 def everything(quant):
@@ -335,6 +337,7 @@ def test_the_simulated_film_is_stoichiometric():
 
 
 @given(st.integers(0, 10**6), st.permutations(range(5)), st.floats(0.1, 10))
+@settings(max_examples=60, deadline=None)
 def test_order_and_scale_do_not_matter(seed, order, scale):
     """Normalised values forget what else shares the 100 %; standard errors scale with the values."""
     rng = np.random.default_rng(seed)
