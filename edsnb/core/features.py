@@ -39,6 +39,8 @@ _FEWEST = 20.0
 """Counts that a bin of all chips together needs; poorer ones are merged with their neighbours."""
 _TRACY_WIDOM = 3.3
 """Noise alone exceeds this once in a thousand maps."""
+_HEARD = 0.25
+"""Least counts of a chip that takes part in finding the axes, against the mean chip that an X-ray comes from."""
 _MOST = 20
 """Most components kept."""
 _WEIGHTS = (1.0, 2.0, 4.0, 8.0)
@@ -185,8 +187,11 @@ def _spectrum(quant: Quantification) -> _Block:
     expected = total[known, None] * share
     # Of unit variance where all chips are alike.
     residual = (counts[known] - expected) / np.sqrt(expected)
-    n, bins = residual.shape
-    power, axes = eigh(residual.T @ residual, subset_by_index=[max(bins - _MOST, 0), bins - 1])
+    # A lone X-ray in a chip of few is no Gaussian noise: such chips have scores, but no say in the axes.
+    rich = total[known] >= _HEARD * (total**2).sum() / total.sum()
+    heard, counted = residual[rich], total[known][rich].mean()
+    n, bins = heard.shape
+    power, axes = eigh(heard.T @ heard, subset_by_index=[max(bins - _MOST, 0), bins - 1])
     power, axes = power[::-1], axes[:, ::-1]
     wide = np.sqrt(n) + np.sqrt(bins)
     kept = power > wide**2 + _TRACY_WIDOM * wide * np.cbrt(1 / np.sqrt(n) + 1 / np.sqrt(bins))
@@ -194,7 +199,7 @@ def _spectrum(quant: Quantification) -> _Block:
     # An axis has no sign of its own: the largest of its loadings is positive.
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])])
     # Wiener's filter: variance of the chips' scores, against 1 / counts of a chip's own noise.
-    variance = (power / n - 1.0) / total[known].mean()
+    variance = (power / n - 1.0) / counted
     signal = variance * total[known, None]
     scores = np.zeros((len(counts), axes.shape[1]))
     scores[known] = (residual @ axes) / np.sqrt(total[known, None]) * signal / (1.0 + signal)
