@@ -98,6 +98,8 @@ def _text(path: Path, is_header: Callable[[Sequence[str]], bool]) -> Sheet:
     # Excel's own hint, on the first line.
     if lines and (hint := re.fullmatch(r"\s*sep=(.)\s*", lines[0])):
         lines[0], separators = "", hint[1]
+    if not re.search(r"[^\s;,]", "".join(lines)):
+        return Sheet(path.name, ())
     tried = []
     for separator in separators:
         try:

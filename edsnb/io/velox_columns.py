@@ -132,7 +132,7 @@ def _owner(columns: Sequence[ValueColumn], at: int, heading: Heading, where: str
     ]
     left = [k for k in fits if columns[k].at < at]
     bare = heading.element is None and heading.quantity is None
-    if left and (bare or (len(fits) > 1 and columns[left[-1]].at == at - 1)):
+    if bare or (len(fits) > 1 and left and columns[left[-1]].at == at - 1):
         fits = left[-1:]
     if len(fits) != 1:
         raise InputError(

@@ -173,8 +173,8 @@ def _notes(maps: Sequence[StoredMap], held: str, stack: Array) -> list[str]:
         notes.append("counts are all X-rays in Velox's windows, with the continuum and whatever else lies there.")
     for smoothing in sorted({m.smoothing for m in maps if m.smoothing}):
         notes.append(
-            f"Velox's filter ({smoothing}) is in these maps: X-rays at a chip's edge are shared with its neighbours, so "
-            "their values are not independent."
+            f"Velox's filter ({smoothing}) is in these maps: X-rays at a chip's edge are shared with its neighbours, "
+            "so their values are not independent."
         )
         if "integration" in modes:
             notes.append("sqrt(counts) is too large for maps that were filtered, the more so the smaller the chip.")

@@ -35,12 +35,13 @@ def factor_errors(shares: Sequence[Sequence[float]], errors: Sequence[Sequence[f
     Returns
     -------
     The K relative errors (1 is 100 %) and the largest difference from an error given, in percent; None where there
-    are fewer than two tables or elements. Tables in which a value is missing are left out.
+    are fewer than two tables, or than three elements: of two, only the sum of their squares shows. Tables in which a
+    value is missing are left out.
     """
     parts = [np.asarray(s, float) / 100 for s in shares]
     given = [np.asarray(e, float) / 100 for e in errors]
     usable = [(c, s) for c, s in zip(parts, given, strict=True) if np.isfinite([c, s]).all() and (s > 0).all()]
-    if len(usable) < 2 or len(usable[0][0]) < 2:
+    if len(usable) < 2 or len(usable[0][0]) < 3:
         return None
     from scipy.optimize import nnls
 
