@@ -11,7 +11,7 @@ remainder : rows and columns of the crop that hold no whole chip; they are dropp
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -261,6 +261,14 @@ class Spectra:
     def __len__(self) -> int:
         """Return n."""
         return len(self.names)
+
+    def only(self, index: int) -> Spectra:
+        """Return one spectrum alone, with its region."""
+        regions = self.regions
+        if regions is not None:
+            inside = regions.pixels[regions.indptr[index] : regions.indptr[index + 1]]
+            regions = Regions(regions.shape, (regions.names[index],), np.array([0, len(inside)]), inside)
+        return replace(self, counts=self.counts[[index]], names=(self.names[index],), regions=regions)
 
     @property
     def floor_kev(self) -> float:

@@ -22,10 +22,22 @@ from edsnb.core.fitting.solve import inverse_information, pair_products, smalles
 
 SIGMAS = 3.0
 """Standard deviations of an absent line that count as a detection."""
+ONE_SIDED_95 = 1.645
+"""Standard deviations above which 5 % of a normal distribution lie."""
 _BLOCK = 128
 """Spectra worked on together, which bounds the memory."""
 _NOTHING = 1e-4
 """Channels in which a line has less than this share of its highest are as good as without it."""
+
+
+def score_limit(counts: Array, sd: Array, z: float = ONE_SIDED_95) -> Array:
+    """Return the upper limit of counts that were found with some standard deviation: ``I + z²/2 + z sqrt(sd² + z²/4)``.
+
+    More counts than that would have given as few as were found in 5 % of all spectra only (z = 1.645). It is the upper
+    end of Wilson's score interval for Poisson counts (J. Am. Stat. Assoc. 22 (1927) 209), whose variance is that of
+    the limit itself: where nothing was found and sd is 0 it is z², not 0.
+    """
+    return np.asarray(counts + 0.5 * z**2 + z * np.sqrt(np.square(sd) + 0.25 * z**2))
 
 
 def limit_counts(fit: FitResult, columns: list[int]) -> Array:
