@@ -162,7 +162,7 @@ def analyse(
     clock.lap("open")
     spectra = _spectra(image, recipe.grid if regions is None else regions, previous)
     clock.lap("chip")
-    quantified, kept_out = _elements(recipe, spectra)
+    quantified, kept_out = elements_of(recipe, spectra)
     if previous is not None and _fits_alike(previous, spectra, (*quantified, *kept_out), recipe):
         fitted = previous.fit
     else:
@@ -222,11 +222,17 @@ def _check_beam(recipe: Recipe, image: SpectrumImage) -> None:
         )
 
 
-def _elements(recipe: Recipe, spectra: Spectra) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the elements to quantify and those to fit besides."""
+def elements_of(recipe: Recipe, data: Spectra | SpectrumImage) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the elements to quantify and those to fit besides: the recipe's, else those selected in the file.
+
+    Raises
+    ------
+    InputError
+        Neither names any.
+    """
     if recipe.elements is not None:
         return recipe.elements, recipe.deconvolve
-    chosen = [e for e in spectra.elements if e.symbol not in recipe.deconvolve]
+    chosen = [e for e in data.elements if e.symbol not in recipe.deconvolve]
     if recipe.lines is not None:
         quantified = tuple(parse_line(line)[0] for line in recipe.lines)
         others = (e.symbol for e in chosen if e.symbol not in quantified)
@@ -234,7 +240,7 @@ def _elements(recipe: Recipe, spectra: Spectra) -> tuple[tuple[str, ...], tuple[
     quantified = tuple(e.symbol for e in chosen if e.quantify)
     if not quantified:
         raise InputError(
-            f"{spectra.source or 'the data'}: no elements are selected in the file, so name them: "
+            f"{data.source or 'the data'}: no elements are selected in the file, so name them: "
             "--elements Sr,Ti,O on the command line, elements=('Sr', 'Ti', 'O') in a Recipe."
         )
     others = (e.symbol for e in chosen if not e.quantify)

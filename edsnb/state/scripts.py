@@ -1,0 +1,87 @@
+"""Settings as code: Python, the recipe's TOML, the command; each gives the numbers that the widgets show."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+from edsnb.core.quant.kfactors import KFactors
+from edsnb.recipe import Recipe
+from edsnb.state.links import to_query
+
+_WIDTH = 100
+"""Characters of a line of code, where it can be broken."""
+
+
+def python(source: str, recipe: Recipe) -> str:
+    """Return Python that analyses a file with this recipe and prints the table."""
+    return (
+        "import edsnb\n\n"
+        f"recipe = {recipe_code(recipe)}\n"
+        f"analysis = edsnb.analyse({_literal(source)}, recipe)\n"
+        "print(analysis.to_frame())\n"
+        '# analysis.save("result")  # table, spectra, recipe, provenance and picture\n'
+    )
+
+
+def recipe_code(recipe: Recipe) -> str:
+    """Return the call that makes a recipe, with the settings that differ from the defaults."""
+    lines = list(_arguments(recipe))
+    return "edsnb.Recipe()" if not lines else "edsnb.Recipe(\n" + "".join(f"    {line},\n" for line in lines) + ")"
+
+
+def command(source: str, recipe: Recipe) -> str:
+    """Return the commands that run the recipe, saved as recipe.toml, on a file, and on others like it."""
+    choice = [] if recipe.spectrum_image is None else [f"--spectrum-image {recipe.spectrum_image}"]
+    return " ".join(["edsnb run", shlex.quote(source), *choice, "--recipe recipe.toml --out result"])
+
+
+def recipe_toml(recipe: Recipe) -> str:
+    """Return the recipe as TOML; which map of a file it was is left to each file."""
+    return replace(recipe, spectrum_image=None).to_toml()
+
+
+def _arguments(recipe: Recipe) -> Iterator[str]:
+    for spec in fields(Recipe):
+        value = getattr(recipe, spec.name)
+        if value == spec.default:
+            continue
+        if isinstance(value, KFactors):
+            yield f"kfactors={_kfactors(value)}"
+        else:
+            yield f"{spec.name}={_literal(value)}"
+
+
+def _kfactors(record: KFactors) -> str:
+    """Return the call that makes k-factors."""
+    lines = []
+    for name, value in record.to_dict().items():
+        if value in (None, {}):
+            continue
+        text = f"{name}={_literal(value)}"
+        if isinstance(value, dict) and len(text) > _WIDTH - 8:
+            text = (
+                f"{name}={{\n" + "".join(f"            {_literal(k)}: {v!r},\n" for k, v in value.items()) + "        }"
+            )
+        lines.append(f"        {text},\n")
+    return "edsnb.KFactors(\n" + "".join(lines) + "    )"
+
+
+def _literal(value: object) -> str:
+    """Return a value as Python, texts in double quotes, as formatters write them."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_literal, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_literal(k)}: {_literal(v)}' for k, v in value.items())}}}"
+    return repr(value)
+
+
+def settings_said(recipe: Recipe, names: tuple[str, ...]) -> str:
+    """Return some settings of a recipe in a line: ``chip 15, crop 0:500,0:500``."""
+    shown: dict[str, Any] = to_query({name: getattr(recipe, name) for name in names})
+    return ", ".join(f"{name.replace('_', ' ')} {shown.get(name, 'default')[:40]}" for name in names)
