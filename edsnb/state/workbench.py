@@ -303,9 +303,11 @@ class WorkbenchState(param.Parameterized):
         asked: dict[str, Any] = {name: settings.get(name) for name in _OF_ELEMENTS}
         asked["deconvolve"] = asked["deconvolve"] or ()
         energy = settings.get("energy") or default_range(image)
+        # Compared before the range changes, which may bring back elements that had left it.
+        anew = asked != self.elements.recipe_fields()
         with self._silence():
             self.elements.param.update(energy=energy, beam_kev=settings.get("beam_kev") or image.acquisition.beam_kev)
-            if asked != self.elements.recipe_fields():
+            if anew:
                 symbols = (*(asked["elements"] or ()), *asked["deconvolve"])
                 of_file = [f"{e.symbol}_{e.family}" for e in image.elements if e.family and e.symbol in symbols]
                 self.elements.choose(asked["elements"] or (), asked["deconvolve"], asked["lines"] or of_file)
