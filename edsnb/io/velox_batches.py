@@ -6,7 +6,8 @@ the order in which they are tried:
 1. Row and column, from columns of their own or from the name (``R0C1``, ``row 0 col 1``), counted from `first`.
 2. The name of the region, as the map's regions have it.
 3. The number in the name (``Region 3``, ``Area 3``, ``#3``). Where no number stands twice in all files, it counts the
-   chips row by row; where every file begins anew, it counts within the file.
+   chips row by row; where every file begins anew, or one file holds only the first few numbers, it counts within the
+   file.
 4. The order within the file.
 
 For 3 (within a file) and 4 the files follow each other, each with as many chips as the fullest, or `batch`. Where there
@@ -90,7 +91,7 @@ def place(entries: Sequence[Entry], regions: Regions | None, rules: BatchRules) 
         unknown = [e for e, k in zip(entries, at, strict=True) if k is None]
         if len(unknown) == len(entries):
             entries = _without_copies(entries, notes)
-            at = list(_by_number(entries, len(names), rules))
+            at = list(_by_number(entries, len(names), rules, notes))
         elif unknown:
             raise InputError(_not_placed(unknown, regions, rules))
     placed = Placed(names, {}, notes)
@@ -221,7 +222,7 @@ def _lines(entry: Entry) -> list:
     return [line for lines in entry.lines.values() for line in lines]
 
 
-def _by_number(entries: Sequence[Entry], chips: int, rules: BatchRules) -> list[int]:
+def _by_number(entries: Sequence[Entry], chips: int, rules: BatchRules, notes: list[str]) -> list[int]:
     """Return the chip of each entry by number or order; rules 3 and 4."""
     numbers = [None if rules.by == "order" else read_label(entry.label).number for entry in entries]
     said = [k for k in numbers if k is not None]
@@ -229,8 +230,12 @@ def _by_number(entries: Sequence[Entry], chips: int, rules: BatchRules) -> list[
         nameless = [e.source for e, k in zip(entries, numbers, strict=True) if k is None]
         raise InputError(f"some regions have a number in their name, but not those of {listed(nameless)}. Name all.")
     base = 0 if 0 in said else 1
-    if said and len(set(said)) == len(said):
+    files = _files(entries)
+    # One file with the first few numbers may be any of the batches.
+    one_of_several = len(files) == 1 and bool(said) and max(said) - base + 1 < chips and rules.by != "name"
+    if said and len(set(said)) == len(said) and not one_of_several:
         places = [k - base for k in said]
+        notes.append("regions were given to chips by the numbers in their names, row by row.")
         if max(places) >= chips:
             raise InputError(
                 f"the table's regions are numbered up to {max(said)}, but the map has {chips}. Cut the map into the "
@@ -243,7 +248,11 @@ def _by_number(entries: Sequence[Entry], chips: int, rules: BatchRules) -> list[
             "of their own. Name the regions R0C0, R0C1, ..., or say by='order'."
         )
     within = {id(e): k - base for e, k in zip(entries, said, strict=True)} if said else None
-    return _by_file(_files(entries), within, chips, rules)
+    notes.append(
+        f"regions were given to chips by {'their number' if said else 'their order'} in each file, row by row; files "
+        f"in order: {listed([Path(file).name for file in files])}."
+    )
+    return _by_file(files, within, chips, rules)
 
 
 def _by_file(
@@ -286,7 +295,7 @@ def _batch_of(files: Sequence[str], batches: int, size: int, chips: int) -> list
         why = "their names have no numbers" if not numbers else "their numbers do not tell which is missing"
         raise InputError(
             f"{want}, and {why}. Number the files from 1 to {batches}, or name the regions R0C0, R0C1, ... in the "
-            "tables."
+            "tables; say by='name' if the regions' own numbers count the map's chips."
         )
     return [k - fits[0] for k in numbers]
 

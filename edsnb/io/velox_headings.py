@@ -207,11 +207,9 @@ GREEK = str.maketrans("αβγζη", "abgzn")
 
 def _without_element(words: list[str]) -> tuple[str | None, str | None, list[str]]:
     """Take the first element, and the family right after it, out of a heading's words."""
-    elements = [
-        i
-        for i, word in enumerate(words)
-        if is_element(word) and (word.casefold() not in _MEANING_OF or (word == "I" and len(words) == 1))
-    ]
+    elements = [i for i, word in enumerate(words) if is_element(word) and word.casefold() not in _MEANING_OF]
+    # "I" is an intensity before another element (I_La_L), else iodine, and in I_I_L it is both.
+    elements = elements or [i for i, word in enumerate(words) if word == "I"][-1:]
     if not elements:
         return None, None, words
     at = elements[0]

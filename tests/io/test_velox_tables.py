@@ -434,6 +434,31 @@ def test_missing_chips_by_number(tmp_path: Path) -> None:
     assert "missing: R2C2 (1 of 64 chips) are NaN." in found.notes
 
 
+def test_one_batch_alone_is_not_taken_for_the_first(tmp_path: Path) -> None:
+    """Regions 1 to 8 of 64 chips: the name of the file tells which batch they are, or nothing does."""
+    name = lambda i, p: f"Area {p + 1}"  # noqa: E731
+    rows = exports.region_tables(GRID, range(56, 64), name)
+    found = read_velox_tables(PLAIN.write(tmp_path / "batch 8.csv", rows), GRID.regions)
+    check(found, GRID, rows=range(56, 64))
+    for file in ("batch 4.csv", "fourth row.csv"):
+        with pytest.raises(InputError, match=r"need 8 files, there are 1.*by='name' if the regions' own numbers"):
+            read_velox_tables(PLAIN.write(tmp_path / file, rows), GRID.regions)
+    path = PLAIN.write(tmp_path / "first.csv", exports.region_tables(GRID, range(8), name))
+    check(read_velox_tables(path, GRID.regions, by="name"), GRID, rows=range(8))
+
+
+def test_how_regions_were_placed_is_told(tmp_path: Path) -> None:
+    notes = read_velox_tables(exports.batches(GRID, tmp_path / "a"), GRID.regions).notes
+    assert any("by their number in each file, row by row; files in order: batch 1.csv, batch 2.csv" in n for n in notes)
+    notes = read_velox_tables(exports.batches(GRID, tmp_path / "b", name=lambda i, p: ""), GRID.regions).notes
+    assert any("by their order in each file" in n for n in notes)
+    folder = exports.batches(GRID, tmp_path / "c", name=lambda i, p: f"Region {i + 1}")
+    assert (
+        "regions were given to chips by the numbers in their names, row by row."
+        in read_velox_tables(folder, GRID.regions).notes
+    )
+
+
 def test_a_short_batch_without_names(tmp_path: Path) -> None:
     folder = exports.batches(GRID, tmp_path / "b", name=lambda i, p: "")
     PLAIN.write(folder / "batch 3.csv", exports.region_tables(GRID, range(16, 23), lambda i, p: ""))
