@@ -10,12 +10,13 @@ import numpy as np
 
 from edsnb.core.events import Array
 from edsnb.core.fitting.fit import Status
+from edsnb.plots.fits import draw_residuals, draw_spectrum, name_lines
+from edsnb.plots.page import axes_at
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from edsnb.core.image import EnergyAxis
     from edsnb.core.regions import ChipGrid, Regions
     from edsnb.pipeline import Analysis
 
@@ -35,10 +36,6 @@ _FITS = 13.0
 """Width of both fits."""
 _NAMES, _FIT, _RESIDUAL = 0.8, 4.0, 1.3
 """Heights of the names of a fit's lines, of the fit, and of its residuals."""
-_LABEL_INCHES = 0.13
-"""Room that the upright name of a line needs."""
-_BIN_EV = 40.0
-"""Widest bin in which few counts are drawn together: a third of the narrowest line."""
 
 
 def draw_summary(analysis: Analysis, path: Path) -> None:
@@ -69,7 +66,7 @@ def _draw_maps(figure: Figure, analysis: Analysis, regions: Regions, columns: in
     pitch = figure.get_figwidth() / columns
     for k in range(len(analysis.quantification.elements) + 1):
         row, column = divmod(k, columns)
-        axes = _axes(figure, column * pitch + 0.25, _HEAD + row * (_MAP + _MAP_GAP), wide, _MAP)
+        axes = axes_at(figure, column * pitch + 0.25, _HEAD + row * (_MAP + _MAP_GAP), wide, _MAP)
         axes.set_anchor("NW")
         if k == 0:
             _draw_survey(axes, analysis, regions)
@@ -82,17 +79,11 @@ def _draw_fits(figure: Figure, analysis: Analysis, fits: Mapping[str, int], top:
     pitch = figure.get_figwidth() / max(len(fits), 1)
     for k, (kind, index) in enumerate(fits.items()):
         left, width = k * pitch + 0.8, pitch - 1.1
-        above = _axes(figure, left, top + _NAMES, width, _FIT)
-        below = _axes(figure, left, top + _NAMES + _FIT + 0.1, width, _RESIDUAL)
-        _draw_fit(above, analysis, index, kind)
-        _draw_residual(below, analysis, index)
-        _name_lines(above, analysis, index, width)
-
-
-def _axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Return axes at a place given in inches from the figure's upper left corner."""
-    w, h = figure.get_size_inches()
-    return figure.add_axes((left / w, 1 - (top + height) / h, width / w, height / h))
+        above = axes_at(figure, left, top + _NAMES, width, _FIT)
+        below = axes_at(figure, left, top + _NAMES + _FIT + 0.1, width, _RESIDUAL)
+        draw_spectrum(above, analysis.fit, index, f"{kind} fit: {analysis.spectra.names[index]}")
+        draw_residuals(below, analysis.fit, index)
+        name_lines(above, analysis.fit, index, width)
 
 
 def _layout(maps: int) -> tuple[int, int]:
@@ -243,93 +234,3 @@ def _typical_and_worst(analysis: Analysis) -> dict[str, int]:
     if len(order) < 2:
         return {"only": order[0]} if order else {}
     return {"typical": order[(len(order) - 1) // 2], "worst": order[-1]}
-
-
-def _draw_fit(axes: Axes, analysis: Analysis, index: int, kind: str) -> None:
-    """Draw one spectrum with model and background."""
-    fit, axis = analysis.fit, analysis.spectra.energy
-    energy = axis.centres_kev[fit.channels]
-    counts = analysis.spectra.counts[index, fit.channels]
-    model, background = fit.model(index), fit.background_model(index)
-    # Channels are drawn together where most of them hold less than three counts.
-    width = int(np.clip(np.ceil(3.0 / max(float(np.median(model)), 1e-9)), 1, _widest_bin(axis, len(energy))))
-    mean, edges = _binned(counts, width) / width, _edges(axis, fit.channels, width)
-    low = max(0.5 * float(background.min()), 0.3 / width)
-    axes.set_yscale("log")
-    axes.stairs(np.maximum(mean, 0.5 * low), edges, baseline=0.5 * low, fill=True, color="#bbbbbb", label="counts")
-    axes.plot(energy, model, color="#0072B2", lw=1.0, label="model")
-    if background.any():
-        axes.plot(energy, background, color="#D55E00", lw=1.0, label="background")
-    axes.set_xlim(energy[0], energy[-1])
-    axes.set_ylim(low, 1.5 * max(mean.max(), model.max(), 10 * low))
-    axes.yaxis.set_minor_formatter("")
-    axes.tick_params(labelbottom=False)
-    name = analysis.spectra.names[index]
-    # Above the names of the lines.
-    axes.set_title(
-        f"{kind} fit: {name}, {counts.sum():,.0f} X-rays, reduced χ² {fit.chi2[index]:.2f}", fontsize=10, pad=42
-    )
-    axes.set_ylabel("X-rays per channel" + (f", mean of {width}" if width > 1 else ""))
-    axes.legend(fontsize=8, frameon=False, loc="upper right")
-
-
-def _draw_residual(axes: Axes, analysis: Analysis, index: int) -> None:
-    """Draw what the model leaves over, in bins a third of a line wide: single channels show but noise."""
-    fit, axis = analysis.fit, analysis.spectra.energy
-    energy = axis.centres_kev[fit.channels]
-    width = _widest_bin(axis, len(energy))
-    observed, expected = (_binned(c, width) for c in (analysis.spectra.counts[index, fit.channels], fit.model(index)))
-    residual = (observed - expected) / np.sqrt(np.maximum(expected, 1.0))
-    axes.axhline(0, color="#0072B2", lw=0.8)
-    axes.stairs(residual, _edges(axis, fit.channels, width), color="#444444", lw=0.7, baseline=None)
-    axes.set_xlim(energy[0], energy[-1])
-    limit = float(np.clip(1.1 * np.abs(residual).max(), 5.0, 30.0))
-    axes.set_ylim(-limit, limit)
-    # Whole numbers away from the ends, so that no label meets one of the spectrum above.
-    tick = int(0.7 * limit)
-    axes.set_yticks([-tick, 0, tick])
-    axes.set_ylabel("residual / σ")
-    axes.set_xlabel("energy (keV)")
-
-
-def _widest_bin(axis: EnergyAxis, channels: int) -> int:
-    """Return the most of so many channels to draw together."""
-    return max(1, min(int(_BIN_EV / (1e3 * axis.scale_kev)), channels))
-
-
-def _binned(values: Array, width: int) -> Array:
-    """Return sums over `width` channels; an incomplete last bin is left out."""
-    whole = len(values) // width * width
-    return values[:whole].astype(float).reshape(-1, width).sum(axis=1)
-
-
-def _edges(axis: EnergyAxis, channels: slice, width: int) -> Array:
-    """Return the edges in keV of the bins of `_binned`."""
-    first = channels.start + width * np.arange((channels.stop - channels.start) // width + 1)
-    return np.asarray(axis.offset_kev + axis.scale_kev * (first - 0.5))
-
-
-def _name_lines(axes: Axes, analysis: Analysis, index: int, width: float) -> None:
-    """Name each family above the plot, beside its alpha line; in grey those that were not found."""
-    from scipy.optimize import isotonic_regression
-
-    fit = analysis.fit
-    energy = analysis.spectra.energy.centres_kev[fit.channels]
-    model = fit.model(index)
-    order = sorted(range(len(fit.families)), key=lambda k: fit.families[k].alpha_kev)
-    peaks = np.array([fit.families[k].alpha_kev for k in order])
-    low, high = axes.get_xlim()
-    steps = _LABEL_INCHES / width * (high - low) * np.arange(len(order))
-    # The least sum of squared shifts that keeps the names a step apart.
-    places = np.clip(isotonic_regression(peaks - steps).x, low, max(high - steps[-1], low)) + steps
-    tops = model[np.clip(np.searchsorted(energy, peaks), 0, len(energy) - 1)]
-    bottom, top = axes.get_ylim()
-    for k, peak, place, height in zip(order, peaks, places, tops, strict=True):
-        found = fit.intensities[index, k] > 3 * fit.sd[index, k]
-        axes.text(place, 1.05, fit.families[k].name, transform=axes.get_xaxis_transform(), rotation=90, fontsize=7,
-                  ha="center", va="bottom", color="black" if found else "#999999")  # fmt: skip
-        # From the name down to the frame, and on to the peak.
-        axes.plot(
-            [place, peak], [1.04, 1.0], transform=axes.get_xaxis_transform(), clip_on=False, lw=0.5, color="#999999"
-        )
-        axes.plot([peak, peak], [max(height, bottom), top], lw=0.5, color="#cccccc", zorder=0)
