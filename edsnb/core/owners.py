@@ -52,3 +52,13 @@ def paint(values: Array, regions: Regions) -> Array:
     """Return one value a region (n,) on the pixels of that region (ny, nx) float32, NaN outside; as `owners`."""
     table = np.append(np.asarray(values, np.float32), np.float32(np.nan))
     return table[owners(regions)]
+
+
+def nearest_chip(grid: ChipGrid, shape: tuple[int, int], y: float, x: float) -> int:
+    """Return the number of the chip nearest to a point, which need not lie in one."""
+    y0, _, x0, _ = grid.crop_in(shape)
+    rows, columns = grid.counts_in(shape)
+    half = 0.5 * (grid.size - 1)
+    row = round((y - y0 - grid.origin[0] - half) / grid.step)
+    column = round((x - x0 - grid.origin[1] - half) / grid.step)
+    return min(max(row, 0), rows - 1) * columns + min(max(column, 0), columns - 1)
