@@ -13,15 +13,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.quant.kfactors import KFactors
 from edsnb.errors import InputError
 from edsnb.io import words
 from edsnb.recipe import Recipe
 
 _PACKED = "packed."
-"""Begins k-factors that are not theory: their record, as compressed JSON."""
+"""Begins k-factors that are not theory and calibrations that were set: their records, as compressed JSON."""
 _MOST_BYTES = 100_000
-"""A record of k-factors is never larger; a link that unpacks to more is refused."""
+"""No such record is larger; a link that unpacks to more is refused."""
 
 
 def to_query(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -56,31 +57,45 @@ def _completed(name: str, value: Any) -> dict[str, Any]:
     return {**film, name: value}
 
 
-def _packed(record: str | KFactors) -> str:
-    """Return k-factors as text."""
-    if isinstance(record, str):
-        return record
+def _packed(record: KFactors | Calibration) -> str:
+    """Return a record as text."""
     data = json.dumps(record.to_dict(), ensure_ascii=False, separators=(",", ":")).encode()
     return _PACKED + base64.urlsafe_b64encode(zlib.compress(data, 9)).decode().rstrip("=")
 
 
-def _unpacked(text: str) -> str | KFactors:
-    """Read what `_packed` wrote; nothing in it names a file."""
-    if text == "theory":
-        return text
-    if not text.startswith(_PACKED):
-        raise InputError(f"k-factors {text[:40]!r} are neither theory nor packed; choose the table again")
+def _unpacked(text: str) -> Any:
+    """Read what `_packed` wrote, as plain values; nothing in it names a file."""
     packed = text.removeprefix(_PACKED)
     try:
         unpack = zlib.decompressobj()
         data = unpack.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)), _MOST_BYTES)
-        if not unpack.eof:
-            raise InputError("its k-factors are cut off or too many")
-        return KFactors(**json.loads(data))
-    except (binascii.Error, zlib.error, ValueError, TypeError, AttributeError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError("its k-factors are damaged; choose the table again") from None
+        values = json.loads(data) if unpack.eof else None
+    except (binascii.Error, zlib.error, ValueError, RecursionError):
+        raise InputError("it is damaged; set it again") from None
+    if not isinstance(values, dict):
+        raise InputError("it is cut off or too long; set it again")
+    return values
+
+
+def _kfactors(text: str) -> str | KFactors:
+    """Read theory, or packed k-factors."""
+    if text == "theory":
+        return text
+    if not text.startswith(_PACKED):
+        raise InputError(f"{text[:40]!r} is neither theory nor a packed table; choose the table again")
+    try:
+        return KFactors(**_unpacked(text))
+    except (TypeError, AttributeError):
+        raise InputError("it is damaged; choose the table again") from None
+
+
+def _calibrate(text: str) -> bool | Calibration:
+    """Read yes, no, or a packed calibration."""
+    return Calibration.from_dict(_unpacked(text)) if text.startswith(_PACKED) else words.flag(text)
+
+
+def _yes(value: object) -> str:
+    return "yes" if value else "no"
 
 
 def _short(value: float) -> str:
@@ -99,10 +114,10 @@ _FORMS: dict[str, tuple[Callable[[str], Any], Callable[[Any], str]]] = {
     "energy": (words.energy, lambda value: words.joined(map(float, value), ":")),
     "background": (str, str),
     "order": (words.whole, str),
-    "calibrate": (words.flag, lambda value: "yes" if value else "no"),
+    "calibrate": (_calibrate, lambda value: _packed(value) if isinstance(value, Calibration) else _yes(value)),
     "line_table": (str, str),
-    "refine": (words.flag, lambda value: "yes" if value else "no"),
-    "kfactors": (_unpacked, _packed),
+    "refine": (words.flag, _yes),
+    "kfactors": (_kfactors, lambda value: _packed(value) if isinstance(value, KFactors) else str(value)),
     "k_convention": (str, str),
     "beam_kev": (words.number, _short),
     "thickness_nm": (words.number, _short),

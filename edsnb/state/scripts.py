@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.quant.kfactors import KFactors
 from edsnb.recipe import Recipe
 from edsnb.state.links import to_query
@@ -50,24 +51,29 @@ def _arguments(recipe: Recipe) -> Iterator[str]:
         if value == spec.default:
             continue
         if isinstance(value, KFactors):
-            yield f"kfactors={_kfactors(value)}"
+            yield f"{spec.name}={_call('edsnb.KFactors', value.to_dict())}"
+        elif isinstance(value, Calibration):
+            numbers = value.to_dict()
+            yield f"{spec.name}=edsnb.Calibration.from_dict({_call('dict', numbers)})"
         else:
             yield f"{spec.name}={_literal(value)}"
 
 
-def _kfactors(record: KFactors) -> str:
-    """Return the call that makes k-factors."""
+def _call(name: str, arguments: Mapping[str, object]) -> str:
+    """Return a call with named arguments, each in a line of its own; those that hold nothing are left out."""
     lines = []
-    for name, value in record.to_dict().items():
-        if value in (None, {}):
+    for argument, value in arguments.items():
+        if value is None or value in ({}, []):
             continue
-        text = f"{name}={_literal(value)}"
+        text = f"{argument}={_literal(value)}"
         if isinstance(value, dict) and len(text) > _WIDTH - 8:
             text = (
-                f"{name}={{\n" + "".join(f"            {_literal(k)}: {v!r},\n" for k, v in value.items()) + "        }"
+                f"{argument}={{\n"
+                + "".join(f"            {_literal(k)}: {v!r},\n" for k, v in value.items())
+                + "        }"
             )
         lines.append(f"        {text},\n")
-    return "edsnb.KFactors(\n" + "".join(lines) + "    )"
+    return f"{name}(\n{''.join(lines)}    )"
 
 
 def _literal(value: object) -> str:
@@ -76,6 +82,8 @@ def _literal(value: object) -> str:
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, tuple):
         return f"({', '.join(map(_literal, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{_literal(k)}: {_literal(v)}' for k, v in value.items())}}}"
     return repr(value)

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edsnb.core.fitting.calibration import Calibration
+from edsnb.core.image import EnergyAxis
 from edsnb.core.quant.kfactors import KFactors
 from edsnb.recipe import Recipe
 from edsnb.state.links import from_query, to_query
@@ -41,6 +43,13 @@ EVERY = {
     "pixel_kernel": 15,
     "engine": "window",
 }
+
+
+def test_a_calibration_set_by_hand_goes_there_and_back():
+    found = Calibration.by_hand(EnergyAxis(4096, 0.005, -0.25), offset_ev=-3.5, gain=0.0016, fwhm_mn_ev=136.0)
+    settings, problems = from_query(through_a_url(to_query({"calibrate": found})))
+    assert not problems
+    assert settings == {"calibrate": found}
 
 
 def through_a_url(query):
@@ -93,8 +102,8 @@ def packed(data: bytes) -> str:
         ("engine", "rm -rf", "unknown; choose"),
         ("elements", "", "elements is empty"),
         ("thickness_nm", "inf", "a number"),
-        ("kfactors", "../../etc/passwd", "neither theory nor packed"),
-        ("kfactors", "/etc/passwd", "neither theory nor packed"),
+        ("kfactors", "../../etc/passwd", "neither theory nor a packed"),
+        ("kfactors", "/etc/passwd", "neither theory nor a packed"),
         ("kfactors", "packed.%%%", "cut off"),
         ("kfactors", "packed.abcd", "damaged"),
         ("beam_kev", "two", "not a number"),
@@ -102,7 +111,10 @@ def packed(data: bytes) -> str:
         ("kfactors", packed(json.dumps({"factors": "../etc/passwd"}).encode()), "damaged"),
         ("kfactors", packed(json.dumps({"factors": {"La_L": -1}}).encode()), "positive number"),
         ("kfactors", packed(b"[" * 90_000), "damaged"),
-        ("kfactors", packed(b" " * 50_000_000), "too many"),
+        ("kfactors", packed(b" " * 50_000_000), "too long"),
+        ("kfactors", packed(b"[1]"), "too long"),
+        ("calibrate", packed(b"{}"), "channels"),
+        ("calibrate", packed(b'{"channels": 1e99}'), "calibration"),
     ],
 )
 def test_what_is_no_setting_is_left_out_and_said(name, text, reason):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.quant.kfactors import KFactors
 from edsnb.io.export import MARK
 from edsnb.io.roots import Roots
@@ -422,7 +423,8 @@ def test_links_keep_elements_chosen_by_hand(bench, example):
 
 def test_the_code_gives_the_same_numbers(bench, tmp_path):
     table = KFactors({f: 1.0 + 0.1 * k for k, f in enumerate(bench.analysis.quantification.families)}, "alpha", 'a "b"')
-    bench.set(chip=8, kfactors=table, energy=(0.25, 15.0), thickness_nm=40.0, density_g_cm3=6.0, calibrate=False)
+    bench.set(chip=8, kfactors=table, energy=(0.25, 15.0), thickness_nm=40.0, density_g_cm3=6.0)
+    bench.set(calibrate=Calibration.by_hand(bench.image.energy, offset_ev=-3.0, gain=0.001, fwhm_mn_ev=136.0))
     settle(bench)
     space: dict = {}
     with redirect_stdout(io.StringIO()) as printed:
