@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import re
+import shutil
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
+from edsnb.batch import run_batch
 from edsnb.core.events import Array, Events
 from edsnb.core.fitting.fit import Status
 from edsnb.core.image import SpectrumImage
@@ -531,6 +533,18 @@ def test_an_export_never_replaces_a_result(tmp_path: Path):
     cropped().export(out, "npz", overwrite=True)
     assert (out / "chips.npz").exists()
     assert not (out / "chips.parquet").exists()
+
+
+@pytest.mark.usefixtures("no_picture")
+def test_a_batch_does_not_take_an_export_for_its_own_result(example: Path, tmp_path: Path):
+    other = shutil.copyfile(example, tmp_path / "other.emd")
+    analyse(example, RECIPE).export(tmp_path / "out" / example.stem)
+    before = contents(tmp_path / "out")
+    outcome = run_batch([example, other], RECIPE, tmp_path / "out")
+    assert list(outcome.failures) == [str(example)]
+    assert outcome.kept == ()
+    after = contents(tmp_path / "out")
+    assert {name: after[name] for name in before} == before
 
 
 def test_disk_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
