@@ -9,6 +9,14 @@ function make(tag, name = "", text = "", attributes = {}) {
   return node
 }
 
+/** Make the element that holds a view. Keys pressed in it end there: JupyterLab has commands on single letters. */
+function makeRoot(...children) {
+  const root = make("div", "elements")
+  root.append(...children)
+  root.addEventListener("keydown", event => event.stopPropagation())
+  return root
+}
+
 /** Fill `root` anew, and give the focus back to the part that had it: the same `data-key`, else that in its place. */
 function refill(root, children) {
   const keys = () => [...root.querySelectorAll("[data-key]")]

@@ -39,7 +39,6 @@ function entry(model, row) {
 }
 
 export function render({model}) {
-  const root = make("div", "elements")
   const table = make("table", "chosen")
   const head = make("tr")
   for (const text of ["Element", "Quantified by", "Deconvolution only", ""]) {
@@ -50,7 +49,6 @@ export function render({model}) {
   const top = make("thead")
   top.append(head)
   table.append(top, body)
-  root.append(table, none)
   function paint() {
     refill(body, model.rows.map(row => entry(model, row)))
     table.hidden = !model.rows.length
@@ -58,5 +56,5 @@ export function render({model}) {
   }
   paint()
   model.on("rows", paint)
-  return root
+  return makeRoot(table, none)
 }

@@ -19,11 +19,9 @@ function entry(model, [symbol, line, significance, note]) {
 }
 
 export function render({model}) {
-  const root = make("div", "elements")
   const list = make("ul", "suggestions", "", {"aria-label": "Suggested elements"})
-  root.append(list)
   const paint = () => refill(list, model.rows.map(row => entry(model, row)))
   paint()
   model.on("rows", paint)
-  return root
+  return makeRoot(list)
 }

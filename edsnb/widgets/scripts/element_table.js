@@ -117,16 +117,15 @@ function periodicTable(model) {
     } while (row >= 1 && row <= 9 && column >= 1 && column <= 18 && !at.has(`${row},${column}`))
     if (at.has(`${row},${column}`)) focus(at.get(`${row},${column}`))
   }
+  const symbols = model.places.map(place => place[1])
+  const named = text => symbols.find(s => s.toLowerCase() === text) ?? symbols.find(s => s.toLowerCase().startsWith(text))
   let typed = "", since = 0
   function type(letter) {
     const now = Date.now()
     typed = (now - since < 900 ? typed : "") + letter.toLowerCase()
+    if (!named(typed)) typed = letter.toLowerCase()
     since = now
-    const symbols = model.places.map(place => place[1])
-    const exact = symbols.find(symbol => symbol.toLowerCase() === typed)
-    const symbol = exact ?? symbols.find(symbol => symbol.toLowerCase().startsWith(typed))
-    if (symbol) focus(symbol)
-    else typed = ""
+    if (named(typed)) focus(named(typed))
   }
   grid.addEventListener("keydown", event => {
     if (event.ctrlKey || event.metaKey || event.altKey) return
@@ -135,8 +134,6 @@ function periodicTable(model) {
     else if (/^[a-z]$/i.test(event.key)) type(event.key)
     else return
     event.preventDefault()
-    // JupyterLab has letters and arrows of its own.
-    event.stopPropagation()
   })
   grid.addEventListener("click", event => {
     const cell = event.target.closest("button")
@@ -166,7 +163,7 @@ function legend() {
   for (const [name, text] of [["quantified", "quantified"], ["deconvolved", "deconvolution only"],
     ["off found", "suggested"], ["none", "no line in range"]]) {
     const entry = make("span", "", "")
-    entry.append(make("i", `cell ${name}`), text)
+    entry.append(make("i", `cell ${name}`, name === "none" ? "X" : ""), text)
     line.append(entry)
   }
   line.append(make("em", "", "Each click: quantify, deconvolution only, off."))
@@ -174,7 +171,5 @@ function legend() {
 }
 
 export function render({model}) {
-  const root = make("div", "elements")
-  root.append(searchField(model), periodicTable(model), legend())
-  return root
+  return makeRoot(searchField(model), periodicTable(model), legend())
 }
