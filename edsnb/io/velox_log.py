@@ -45,7 +45,9 @@ _COLUMNS = {
     "fit_error": ("fit_error", None, False),
 }
 """Numbers of a result: column, quantity and error of the heading they come from."""
-WHOLE = "Spectra from Summed"
+FROM = "Spectra from "
+"""How Velox's log begins the name of a stored spectrum."""
+WHOLE = f"{FROM}Summed"
 """Velox's name for the sum of all segments."""
 _TOLD = 2
 """How many of Velox's messages are repeated."""
@@ -119,8 +121,10 @@ def velox_log(path: str | PathLike[str], *, image: SpectrumImage | None = None) 
     path
         A Velox .emd file.
     image
-        The same file, opened. Where it is a map and its log has the one spectrum ``Spectra from Summed``, whose counts
-        are those of the whole map, that is the region; else a log does not say where a spectrum comes from.
+        The same file, opened. Spectra of the log that are stored in it have the stored one's name then (``Summed`` for
+        ``Spectra from Summed``), so that the two can be compared. Where it is a map and its log has the one spectrum
+        ``Spectra from Summed``, whose counts are those of the whole map, that is the region; else a log does not say
+        where a spectrum comes from.
 
     Returns
     -------
@@ -144,10 +148,11 @@ def velox_log(path: str | PathLike[str], *, image: SpectrumImage | None = None) 
     elements = tuple(dict.fromkeys(element for table in last.values() for element in table))
     values, sd = _arrays(last, elements)
     families = _families(last, elements)
-    regions = None if image is None else _whole_map(source, image, tuple(last))
+    names = _stored_names(tuple(last), image)
+    regions = _whole_map(source, image, names[0]) if image is not None and tuple(last) == (WHOLE,) else None
     return Composition(
         method="Velox (experiment log)",
-        names=tuple(last),
+        names=names,
         elements=elements,
         values=values,
         sd=sd,
@@ -274,9 +279,16 @@ def _families(last: Mapping[str, _Table], elements: Sequence[str]) -> tuple[str,
     return tuple(f"{e}_{found.pop()}" for e, found in zip(elements, shells, strict=True))
 
 
-def _whole_map(path: Path, image: SpectrumImage, names: tuple[str, ...]) -> Regions | None:
-    """Return the whole map as a region, where that is what the log's only spectrum is the sum of."""
-    if image.events is None or image.spectra is None or names != (WHOLE,):
+def _stored_names(names: tuple[str, ...], image: SpectrumImage | None) -> tuple[str, ...]:
+    """Return the names of the stored spectra that were quantified, other names as they are."""
+    stored = () if image is None or image.spectra is None else image.spectra.names
+    short = tuple(n.removeprefix(FROM) if n.removeprefix(FROM) in stored else n for n in names)
+    return short if len(set(short)) == len(short) else names
+
+
+def _whole_map(path: Path, image: SpectrumImage, name: str) -> Regions | None:
+    """Return the whole map as a region of this name, where that is what the log's only spectrum is the sum of."""
+    if image.events is None or image.spectra is None:
         return None
     with opened(path) as file:
         maps = documents(file, "Features/SIFeature")
@@ -284,4 +296,4 @@ def _whole_map(path: Path, image: SpectrumImage, names: tuple[str, ...]) -> Regi
     # The stored sum is that of the log's spectrum; with an integration area it would hold fewer X-rays than the map.
     if len(maps) != 1 or points or int(image.spectra.counts[0].sum()) != int(image.events.total()):
         return None
-    return Regions.from_masks({WHOLE: np.ones(image.shape, bool)})
+    return Regions.from_masks({name: np.ones(image.shape, bool)})

@@ -133,7 +133,8 @@ def _paths(source: Paths, notes: list[str]) -> list[Path]:
         if other:
             raise FileFormatError(f"{folder}: {listed(other)} is in Excel's old format. Save it as XLSX or CSV.")
         # A folder may hold a README beside its tables.
-        if any(p.suffix.lower() != ".txt" for p in paths) and (texts := [p for p in paths if p.suffix == ".txt"]):
+        texts = [p for p in paths if p.suffix.lower() == ".txt"]
+        if texts and len(texts) < len(paths):
             notes.append(f"left out, being text beside tables: {listed(sorted(p.name for p in texts))}.")
             paths = [p for p in paths if p not in texts]
         if not paths:

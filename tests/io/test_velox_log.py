@@ -136,6 +136,17 @@ def test_the_sum_of_a_map_is_the_whole_map(tmp_path: Path) -> None:
     assert velox_log(other, image=open_file(other)).regions is None
 
 
+def test_a_stored_spectrum_has_its_own_name(tmp_path: Path) -> None:
+    words = random_words(np.random.default_rng(1), 12, 2, 5)
+    layout = Layout(streams=[words], spectra=[("SuperXG21", np.bincount(words, minlength=65536)[:64])])
+    text = log_table("Spectra from SuperXG21", FIRST) + log_table("Area 1", LAST)
+    path = add_log(write(tmp_path / "map.emd", layout), text)
+    assert velox_log(path, image=open_file(path)).names == ("SuperXG21", "Area 1")
+    assert velox_log(path).names == ("Spectra from SuperXG21", "Area 1")
+    both = add_log(write(tmp_path / "both.emd", layout), text + log_table("SuperXG21", LAST))
+    assert velox_log(both, image=open_file(both)).names == ("Spectra from SuperXG21", "Area 1", "SuperXG21")
+
+
 def test_errors_of_factors_are_found_among_updates(tmp_path: Path) -> None:
     """Errors made of those of factors are told; errors that fall with the counts are not taken for them."""
     relative = np.array([0.04, 0.17, 0.10])

@@ -388,6 +388,13 @@ def test_other_files_in_the_folder(tmp_path: Path) -> None:
     assert "left out, being text beside tables: README.txt." in found.notes
 
 
+def test_a_folder_of_text_files(tmp_path: Path) -> None:
+    folder = exports.batches(
+        SMALL, tmp_path / "b", 3, file=lambda k: f"row {k}.TXT", dialect=DIALECTS["utf-16 with mark"]
+    )
+    check(read_velox_tables(folder, SMALL.regions), SMALL)
+
+
 @pytest.mark.parametrize("lost", [0, 3, 7])
 def test_a_missing_batch_is_told_by_the_names_of_the_others(lost: int, tmp_path: Path) -> None:
     folder = exports.batches(GRID, tmp_path / "b", leave_out=[lost], file=lambda k: f"row_{k + 1}_2026.csv")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import edsnb
+from edsnb.core.comparison.composition import Composition
 from edsnb.core.comparison.units import converted
 from edsnb.core.regions import ChipGrid
 from edsnb.errors import FileFormatError, NoMapError
@@ -38,6 +39,19 @@ def test_its_errors_are_those_of_factors() -> None:
     assert found.regions is None
     assert "(O 0.7 %, Ti 16.9 %, Cu 14.4 %, Sr 12.8 %) gives all errors of 20 updates" in found.notes[0]
     assert "not those of counting" in found.notes[0]
+
+
+def test_the_log_can_be_compared_with_a_fit_of_the_same_spectrum() -> None:
+    """Velox and edsnb differ by less than one and a half of Velox's errors in every element."""
+    image = edsnb.open(real_file(POINTS))
+    fit = edsnb.fit(image.spectra, ["O", "Ti", "Cu", "Sr", "C", "Si", "Al"])
+    own = Composition.of(edsnb.quantify(fit, deconvolve=["C", "Si", "Al"]))
+    velox = open_composition("velox", image)
+    compared = edsnb.compare(own, velox)
+    assert compared.names == ("Summed",)
+    for element in velox.elements:
+        difference = own.values["atomic"][0, own.column(element)] - velox.values["atomic"][0, velox.column(element)]
+        assert abs(difference) < 1.5 * velox.sd["atomic"][0, velox.column(element)]
 
 
 def test_at_and_wt_of_the_log_go_together() -> None:
