@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from edsnb.core.regions import ChipGrid, Regions, Spectra, chip
     from edsnb.core.simulation.simulate import simulate
     from edsnb.errors import EdsnbError, EdsnbWarning
+    from edsnb.examples import example
     from edsnb.io.fewshot.read import read_labels
     from edsnb.io.hyperspy import from_signal, to_signal
     from edsnb.io.opening import open_file as open
@@ -66,6 +67,7 @@ _HOMES = {
     "edsnb.core.simulation.simulate": ("simulate",),
     "edsnb.core.fitting.window": ("window_intensities",),
     "edsnb.errors": ("EdsnbError", "EdsnbWarning"),
+    "edsnb.examples": ("example",),
     "edsnb.io.fewshot.read": ("read_labels",),
     "edsnb.io.hyperspy": ("from_signal", "to_signal"),
     "edsnb.io.velox_log": ("read_velox_results", "velox_log"),
@@ -85,7 +87,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "read_velox_results", "velox_log", "velox_maps", "read_velox_tables",
     "Composition", "compare", "Comparison", "find_phases", "Phases",
     "stoichiometry", "Stoichiometry", "stoichiometry_errors",
-    "Recipe", "analyse", "Analysis", "read_labels", "Labels", "simulate", "EdsnbError", "EdsnbWarning",
+    "Recipe", "analyse", "Analysis", "read_labels", "Labels", "simulate", "example", "EdsnbError", "EdsnbWarning",
     "ElementPicker",
 ]  # fmt: skip
 

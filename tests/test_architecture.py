@@ -26,6 +26,7 @@ BELOW: dict[str, set[str]] = {
     "state": {"edsnb", "core", "errors", "recipe", "io", "pipeline"},
     "widgets": {"edsnb", "core", "errors", "plots", "state"},
     "batch": {"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline"},
+    "examples": {"edsnb", "core", "errors", "io"},
     "demo": {"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline", "batch"},
     "commands": {"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline", "batch", "demo", "state", "widgets"},
     "cli": {"edsnb", "errors", "commands"},
