@@ -51,7 +51,7 @@ def figure_bytes(figure: Figure, form: str = "png") -> bytes:
 
 
 def write_figure(figure: Figure, path: Path) -> None:
-    """Write a figure in one step, in the format of its ending; InputError for an unknown one, OutputError if it fails."""
+    """Write a figure in one step, in the format that its ending names; OutputError where that fails."""
     data = figure_bytes(figure, path.suffix.lower().lstrip("."))
     part = path.with_name(f".{path.name}.part")
     try:
