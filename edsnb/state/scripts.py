@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 from edsnb.core.fitting.calibration import Calibration
@@ -26,6 +27,14 @@ def python(source: str, recipe: Recipe) -> str:
         "print(analysis.to_frame())\n"
         '# analysis.save("result")  # table, spectra, recipe, provenance and picture\n'
     )
+
+
+def opened(source: str, spectrum_image: int | str | None = None) -> str:
+    """Return the line that opens a map; one that says what it is where it came from no file."""
+    if not (source and Path(source).is_file()):
+        return f"# image: the map in use{f', {source}' if source else ''}"
+    which = f", spectrum_image={spectrum_image!r}" if spectrum_image is not None else ""
+    return f"image = edsnb.open({source!r}{which})"
 
 
 def recipe_code(recipe: Recipe) -> str:

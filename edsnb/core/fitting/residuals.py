@@ -35,7 +35,7 @@ def line_residuals(fit: FitResult) -> Array:
     peaks = (columns > _IN_PEAK * columns.max(axis=0)).astype(np.float64)
     known = modelled(fit)
     out = np.full((len(fit), len(fit.families)), np.nan)
-    expected = fit.model(known) @ peaks
+    expected = np.concatenate([fit.intensities, fit.background], axis=1)[known] @ (fit.columns.T @ peaks)
     counts = fit.spectra.counts[known, fit.channels].astype(np.float64) @ peaks
     out[known] = (counts - expected) / np.sqrt(np.maximum(expected, _LEAST))
     return out
