@@ -19,7 +19,7 @@ from edsnb.core.events import Array
 from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.fitting.lines import xraylib_family
 from edsnb.core.fitting.model import ModelSpec, background_columns, detected_lines
-from edsnb.core.fitting.peaks import NOMINAL_FWHM_EV, Lines, Response, peak_columns
+from edsnb.core.fitting.peaks import NOMINAL_FWHM_EV, Lines, Response, added_together, peak_columns
 from edsnb.core.fitting.solve import bounded, one_blas_thread
 from edsnb.core.image import EnergyAxis
 
@@ -188,7 +188,7 @@ class _Problem:
 
     def columns(self, theta: Array) -> Array:
         """Return peaks and background (E'', F + B) at `theta`."""
-        response = _added(_respond(self.start, theta), self.first, self.together, len(self.y))
+        response = added_together(_respond(self.start, theta), self.first, self.together, len(self.y))
         return np.concatenate([peak_columns(response, slice(0, len(self.y)), self.lines), self.background], axis=1)
 
 
@@ -196,19 +196,14 @@ def _problem(y: Array, start: Response, spec: ModelSpec) -> _Problem:
     """Return the problem with channels narrower than `_NARROWEST_KEV` added together: they say no more one by one."""
     together = min(max(1, round(_NARROWEST_KEV / start.energy.scale_kev)), len(y))
     size, first = len(y) // together, spec.channels.start
-    background = background_columns(replace(spec, channels=slice(0, size)), _added(start, first, together, size))
+    background = background_columns(
+        replace(spec, channels=slice(0, size)), added_together(start, first, together, size)
+    )
     lines = [detected_lines(family) for family in spec.families]
     free = np.zeros(len(lines) + background.shape[1], bool)
     free[len(lines) :] = spec.background == "polynomial"
     added = y[: size * together].reshape(size, together).sum(axis=1)
     return _Problem(added, start, first, together, lines, background, free, _PRIOR_SD)
-
-
-def _added(response: Response, first: int, together: int, size: int) -> Response:
-    """Return the response of channels added together, counted from the first one that is fitted."""
-    axis = response.energy
-    offset = axis.offset_kev + axis.scale_kev * (first + (together - 1) / 2)
-    return replace(response, energy=EnergyAxis(size, together * axis.scale_kev, offset))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

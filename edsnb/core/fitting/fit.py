@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -302,12 +302,19 @@ def model_spec(
     symbols = list(elements) if elements is not None else [e.symbol for e in spectra.elements]
     if not symbols:
         raise ElementError("no elements to fit: the file has none selected. Name them, such as elements=['Sr', 'Ti'].")
-    beam = spectra.acquisition.beam_kev
+    empty = spec_without_lines(spectra, energy=energy, background=background, order=order)
+    families = families_in(symbols, _range_of(empty.channels, spectra), beam_kev=empty.beam_kev, table=table)
+    return replace(empty, families=families)
+
+
+def spec_without_lines(
+    spectra: Spectra, *, energy: tuple[float, float] | None = None, background: str = "physical", order: int = 6
+) -> ModelSpec:
+    """Return a model of the background alone, in the range that `fit` would take."""
     channels = spectra.energy.channels(*(energy or default_range(spectra)))
-    inside = _range_of(channels, spectra)
-    families = families_in(symbols, inside, beam_kev=beam, table=table)
     elevation = spectra.acquisition.take_off_deg or 0.0
-    return ModelSpec(families, channels, beam, background, order, elevation if 0.0 < elevation <= 90.0 else 90.0)
+    take_off = elevation if 0.0 < elevation <= 90.0 else 90.0
+    return ModelSpec((), channels, spectra.acquisition.beam_kev, background, order, take_off)
 
 
 def default_range(data: Spectra | SpectrumImage) -> tuple[float, float]:

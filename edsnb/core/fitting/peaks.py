@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
@@ -59,6 +59,14 @@ class Response:
         """Return where on the axis a line of true energy `energy_kev` is seen, keV."""
         true = np.asarray(energy_kev, float)
         return true + self.bow_ev * 1e-3 * 4 * true * (_BOW_KEV - true) / _BOW_KEV**2
+
+
+def added_together(response: Response, first: int, together: int, size: int) -> Response:
+    """Return the response of `size` channels of `together` old ones each, counted from the old channel `first`."""
+    axis = response.energy
+    offset = axis.offset_kev + axis.scale_kev * (first + (together - 1) / 2)
+    parts = tuple((share, added_together(part, first, together, size)) for share, part in response.parts)
+    return replace(response, energy=EnergyAxis(size, together * axis.scale_kev, offset), parts=parts)
 
 
 def fwhm_ev(energy_kev: Array | float, fwhm_mn_ev: float) -> Array:
