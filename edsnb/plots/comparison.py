@@ -185,7 +185,7 @@ def _map(axes: Axes, frame: Frame, values: Array, limits: tuple[float, float], d
 def _bar(figure: Figure, shown: AxesImage, place: tuple[float, float, float], unit: str) -> None:
     """Draw a colour bar below a map, its ends marked where values lie beyond them."""
     left, top, wide = place
-    data = np.ma.compressed(np.ma.asarray(shown.get_array()))
+    data: Array = np.ma.compressed(np.ma.asarray(shown.get_array()))
     data = data[np.isfinite(data)]
     low, high = shown.get_clim()
     slack = 1e-9 * (high - low)
