@@ -6,11 +6,14 @@ become one when they are read.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edsnb.core.events import Array, frozen
+from edsnb.core.fitting.fit import FitResult
+from edsnb.core.fitting.lines import parse_line, usual_family
 from edsnb.core.quant.quantification import Quantification
 from edsnb.core.regions import Regions
 from edsnb.errors import ElementError, InputError
@@ -99,6 +102,34 @@ class Composition:
             source=fit.spectra.source,
             quantification=quant,
             notes=quant.notes,
+        )
+
+    @classmethod
+    def of_fit(cls, fit: FitResult, families: Sequence[str] = (), method: str = "edsnb") -> Composition:
+        """Return the counts of every fitted element, those that take no part in the 100 % among them.
+
+        `families` names the family of an element (``La_L``) where several of its families were fitted; else it is the
+        one selected in the file, or the usual one.
+        """
+        chosen = {parse_line(name)[0]: name for name in families}
+        of_file = {e.symbol: f"{e.symbol}_{e.family}" for e in fit.spectra.elements}
+        fitted = [family.name for family in fit.families]
+        elements = tuple(dict.fromkeys(family.element for family in fit.families))
+        names = []
+        for element in elements:
+            asked = [name for name in (chosen.get(element), of_file.get(element)) if name in fitted]
+            names.append(asked[0] if asked else usual_family(element, fit.families).name)
+        columns = [fit.column(str(name)) for name in names]
+        return cls(
+            method=method,
+            names=fit.spectra.names,
+            elements=elements,
+            values={"counts": fit.intensities[:, columns]},
+            sd={"counts": fit.sd[:, columns]},
+            regions=fit.spectra.regions,
+            families=tuple(str(name) for name in names),
+            convention="Counts of all lines of each family.",
+            source=fit.spectra.source,
         )
 
 
