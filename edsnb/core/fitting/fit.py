@@ -302,19 +302,17 @@ def model_spec(
     symbols = list(elements) if elements is not None else [e.symbol for e in spectra.elements]
     if not symbols:
         raise ElementError("no elements to fit: the file has none selected. Name them, such as elements=['Sr', 'Ti'].")
-    empty = spec_without_lines(spectra, energy=energy, background=background, order=order)
+    empty = spec_without_lines(spectra, energy=energy)
     families = families_in(symbols, _range_of(empty.channels, spectra), beam_kev=empty.beam_kev, table=table)
-    return replace(empty, families=families)
+    return replace(empty, families=families, background=background, order=order)
 
 
-def spec_without_lines(
-    spectra: Spectra, *, energy: tuple[float, float] | None = None, background: str = "physical", order: int = 6
-) -> ModelSpec:
-    """Return a model of the background alone, in the range that `fit` would take."""
+def spec_without_lines(spectra: Spectra, *, energy: tuple[float, float] | None = None) -> ModelSpec:
+    """Return a model of the physical background alone, in the range that `fit` would take."""
     channels = spectra.energy.channels(*(energy or default_range(spectra)))
     elevation = spectra.acquisition.take_off_deg or 0.0
     take_off = elevation if 0.0 < elevation <= 90.0 else 90.0
-    return ModelSpec((), channels, spectra.acquisition.beam_kev, background, order, take_off)
+    return ModelSpec((), channels, spectra.acquisition.beam_kev, take_off_deg=take_off)
 
 
 def default_range(data: Spectra | SpectrumImage) -> tuple[float, float]:
