@@ -29,6 +29,7 @@ BELOW: dict[str, set[str]] = {
     "examples": {"edsnb", "core", "errors", "io"},
     "demo": {"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline", "batch"},
     "commands": {"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline", "batch", "demo", "state", "widgets"},
+    "__main__": {"cli"},
     "cli": {"edsnb", "errors", "commands"},
 }
 """What each room may import, itself apart. ``edsnb`` is the package's own __init__, which loads names on demand."""
