@@ -96,9 +96,13 @@ def session_loop() -> Deliver:
 
 
 def _next_tick(document: Any, function: Callable[[], None]) -> None:
-    """Call a function at the document's next tick; not at all where its browser is gone meanwhile."""
+    """Call a function at the document's next tick; not at all where its browser is gone meanwhile.
+
+    While the page is still loading it waits for that to end: Panel drops what changes after the browser has fetched the
+    document and before it reports that it is loaded.
+    """
     if document.session_context is not None and not document.session_context.destroyed:
-        document.add_next_tick_callback(function)
+        document.add_next_tick_callback(partial(pn.state.onload, function))
 
 
 def push(*panes: pn.viewable.Viewable) -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
+
+import panel as pn
+import panel_material_ui as pmui
 import pytest
 from playwright.sync_api import Page, expect
 
+from edsnb.state.work import Work
+from edsnb.widgets.viewer import session_loop
 from tests.browser.conftest import settle, until
 from tests.browser.toy import Toy
 
@@ -41,6 +48,23 @@ def test_served(page: Page, serve, shot):
     expect(page.get_by_text("Answer: 42")).to_be_visible()
     settle(page)
     shot("toy-served")
+
+
+def test_work_that_ends_while_the_page_loads_is_shown(page: Page, serve):
+    """Panel drops changes between the page's request for the document and its report that it is loaded."""
+    ends = range(0, 3000, 50)
+
+    def app():
+        buttons = [pmui.Button(label="waiting") for _ in ends]
+        for button, after_ms in zip(buttons, ends, strict=True):
+            work = Work(deliver=session_loop())
+            request = ("", lambda _: "done", partial(setattr, button, "label"))
+            threading.Timer(after_ms / 1000, work.start, request).start()
+        return pn.Column(*buttons)
+
+    serve(app)
+    page.wait_for_timeout(ends[-1] + 1000)
+    expect(page.get_by_role("button", name="done")).to_have_count(len(ends))
 
 
 @pytest.mark.parametrize(
