@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from edsnb.pipeline import Analysis, analyse
     from edsnb.recipe import Recipe
     from edsnb.widgets.element_picker import ElementPicker
+    from edsnb.widgets.fit_explorer import FitExplorer
 
 __version__ = "0.1.0"
 
@@ -76,6 +77,7 @@ _HOMES = {
     "edsnb.pipeline": ("Analysis", "analyse"),
     "edsnb.recipe": ("Recipe",),
     "edsnb.widgets.element_picker": ("ElementPicker",),
+    "edsnb.widgets.fit_explorer": ("FitExplorer",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 - in the order of use
@@ -88,7 +90,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "Composition", "compare", "Comparison", "find_phases", "Phases",
     "stoichiometry", "Stoichiometry", "stoichiometry_errors",
     "Recipe", "analyse", "Analysis", "read_labels", "Labels", "simulate", "example", "EdsnbError", "EdsnbWarning",
-    "ElementPicker",
+    "ElementPicker", "FitExplorer",
 ]  # fmt: skip
 
 

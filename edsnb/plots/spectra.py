@@ -101,6 +101,29 @@ def place_names(peaks: ArrayLike, step: float, low: float, high: float) -> Array
     return np.asarray(np.clip(found, low, max(high - steps[-1], low)) + steps)
 
 
+def choose_names(
+    peaks: ArrayLike, weights: ArrayLike, step: float, low: float, high: float, furthest: float
+) -> tuple[Array, Array]:
+    """Return which of the names beside `peaks` (ascending) are written, and their places.
+
+    Where names stand so close that one would be further than `furthest` from its peak, the lightest of that group is
+    left out, until they fit. Other arguments are those of `place_names`.
+    """
+    where, heavy = np.asarray(peaks, np.float64), np.asarray(weights, np.float64)
+    kept = np.arange(len(where))
+    while True:
+        places = place_names(where[kept], step, low, high)
+        shift = np.abs(places - where[kept])
+        if not kept.size or shift.max() <= furthest:
+            return kept, places
+        # The names that push each other stand a step apart.
+        groups = np.cumsum(np.diff(places, prepend=-np.inf) > 1.001 * step)
+        crowd = np.flatnonzero(groups == groups[int(np.argmax(shift))])
+        if crowd.size == 1:
+            return kept, places
+        kept = np.delete(kept, crowd[int(np.argmin(heavy[kept[crowd]]))])
+
+
 def together(counts: ArrayLike, width: int) -> Array:
     """Return the mean of each `width` channels (last axis); an incomplete last group is left out."""
     values = np.asarray(counts, np.float64)

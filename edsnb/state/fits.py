@@ -125,6 +125,17 @@ class FitState(param.Parameterized):
         """Return a chip's name; empty for none."""
         return "" if chip is None else str(self.result.names[chip])
 
+    def number_typed(self, text: str) -> int:
+        """Return the number of the chip whose name or number is typed; that of the one looked at where it is none."""
+        typed = text.strip()
+        names = {name.casefold(): k for k, name in reversed(list(enumerate(self.result.names)))}
+        number = names.get(typed.casefold(), int(typed) if typed.isdecimal() else -1)
+        if 0 <= number < len(self.result):
+            return number
+        first, last = self.result.names[0], self.result.names[-1]
+        self._set(message=f"No chip {typed!r}: they are {first} to {last}, or numbers 0 to {len(self.result) - 1}.")
+        return self.chip
+
     def choose_at(self, y: float, x: float, *, compare: bool = False) -> None:
         """Look at the chip at a point of the map, in pixels; `compare`: compare it with the one that is looked at."""
         number = owner_at(self.result.regions, y, x) if self.result.regions is not None else None
@@ -178,6 +189,45 @@ class FitState(param.Parameterized):
         chi2 = f"reduced χ² {fit.chi2[chip]:.3f}" if np.isfinite(fit.chi2[chip]) else "no χ²"
         return f"{found.names[chip]}{where}: {counts}; {chi2}; {self.status.name}: {self.status.sentence}."
 
+    def said(self, chip: int) -> str:
+        """Say in a line what the map shows of a chip."""
+        found, values = self.result, self.values
+        value = float(values.values[chip])
+        name = f"{found.names[chip]}: {values.label}"
+        if self.kind == STATUS:
+            return f"{found.names[chip]}: {found.status_of(chip).sentence}."
+        if not np.isfinite(value):
+            return f"{name} – ({found.status_of(chip).sentence})"
+        unit = "" if values.unit in ("", "at%", "wt%") else f" {values.unit}"
+        of_sd = f"sd of {self.kind}"
+        if of_sd not in kinds(found.fit, found.quantification):
+            return f"{name} {value:,.4g}{unit}"
+        sd = float(chip_values(found.fit, found.quantification, of_sd, self.part).values[chip])
+        return f"{name} {value:,.2f} ± {sd:,.2f}{unit}"
+
+    def overlapping(self) -> bool:
+        """Whether the chip and the one it is compared with share pixels."""
+        regions = self.result.regions
+        if regions is None or self.other is None:
+            return False
+        one, two = (regions.pixels[regions.indptr[k] : regions.indptr[k + 1]] for k in (self.chip, self.other))
+        return bool(np.intersect1d(one, two).size)
+
+    def said_of_trial(self) -> str:
+        """Say how the trial compares with the stored fit, or why there is none."""
+        trial, name = self.trial, self.name_of(self.chip)
+        if trial.message:
+            return trial.message
+        if not trial.changed:
+            return "Change a setting: this chip is fitted anew at once, the others stay as they are."
+        changed = ", ".join(trial.changed)
+        if trial.result is None:
+            return f"Fitting {name} with other {changed} ..."
+        was, now = float(self.result.fit.chi2[self.chip]), float(trial.result.fit.chi2[0])
+        status = trial.result.status_of(0)
+        doubt = f" {status.name}: {status.sentence}." if status else ""
+        return f"Trial on {name} (other {changed}): reduced χ² {now:.3f}, stored {was:.3f}.{doubt}"
+
     def picture(self) -> FitPicture:
         """Return what is drawn of the chip."""
         return picture(self.result, self.chip, other=self.other, trial=self.trial.result)
@@ -196,6 +246,16 @@ class FitState(param.Parameterized):
     def histogram(self) -> tuple[Array, Array, int]:
         """Return counts and edges of the histogram of chi-square, and how many chips lie beyond it."""
         return histogram(self.result.fit.chi2)
+
+    def said_of_chi2(self) -> str:
+        """Say where the chip stands in the histogram."""
+        _, edges, beyond = self.histogram()
+        if not len(edges):
+            return "No chip has a χ²: this engine has no model of the whole spectrum, or nothing was fitted."
+        chi2 = float(self.result.fit.chi2[self.chip])
+        name = self.name_of(self.chip)
+        where = f"{name}: reduced χ² {chi2:.3f}, marked in orange." if np.isfinite(chi2) else f"{name} has no χ²."
+        return f"{where} {beyond} chips lie beyond the last column." if beyond else where
 
     def statuses(self) -> dict[Status, int]:
         """Return how many chips have each status."""

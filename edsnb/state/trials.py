@@ -36,7 +36,7 @@ class TrialState(param.Parameterized):
     """
 
     background: Any = param.Selector(default="physical", objects=list(BACKGROUNDS), label="Background")
-    order = param.Integer(default=6, bounds=(0, 12), label="Order of the polynomial")
+    order = param.Integer(default=6, bounds=(0, 12), label="Order")
     calibration: Any = param.Selector(default=KEPT, objects=[KEPT, ANEW, OF_FILE, BY_HAND], label="Energy calibration")
     offset_ev = param.Number(default=0.0, bounds=(-200.0, 200.0), label="Offset (eV)", doc="Added to channel 0.")
     gain_percent = param.Number(default=0.0, bounds=(-5.0, 5.0), label="Gain (%)", doc="Change of the dispersion.")

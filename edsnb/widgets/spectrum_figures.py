@@ -149,4 +149,5 @@ def _figure(frame_px: int, height_px: int, x_range: Range1d, y_range: Range1d, *
         **{"tools": "", **options},
     )  # fmt: skip
     made.outline_line_color = None
+    made.toolbar.logo = None
     return made

@@ -21,7 +21,7 @@ from bokeh.models import (
 )
 
 from edsnb.core.events import Array
-from edsnb.plots.spectra import floor_of, heights, inside, limits, outline, place_names, pull_limit
+from edsnb.plots.spectra import choose_names, floor_of, heights, inside, limits, outline, pull_limit
 from edsnb.widgets.setup import setup
 from edsnb.widgets.spectrum_figures import (
     COUNTS_GREY,
@@ -36,7 +36,7 @@ from edsnb.widgets.spectrum_figures import (
 from edsnb.widgets.viewer import BLUE, ORANGE, push
 
 Line = tuple[float, str, float]
-"""Energy in keV, name as it is written, weight: of names too many to be written the lightest are left out."""
+"""Energy in keV, name as it is written, weight: of names that crowd the lightest are left out."""
 
 VERMILION = "#D55E00"
 SERIES = (COUNTS_GREY, ORANGE, BLUE, "#009E73", "#CC79A7", "#56B4E9", VERMILION)
@@ -44,8 +44,8 @@ SERIES = (COUNTS_GREY, ORANGE, BLUE, "#009E73", "#CC79A7", "#56B4E9", VERMILION)
 MODELS = (BLUE, ORANGE, "#009E73")
 COMPONENTS = tuple(product(("solid", "dashed", "dotted"), ("#009E73", "#CC79A7", "#56B4E9", "#E69F00")))
 """Dash and colour of components, one pair an element."""
-_NAME_PX = 14
-"""Room that the upright name of a line needs."""
+_NAME_PX, _FURTHEST_PX = 14, 56
+"""Room that the upright name of a line needs, and how far it may stand from its line."""
 
 
 class SpectrumPane:
@@ -241,8 +241,12 @@ class SpectrumPane:
         for renderer in (*self._series, *self._models, self._background):
             renderer.visible = renderer in shown
         legend = self.plot.legend[0]
-        if [(name, [r]) for name, r in drawn] != [(item.label.value, item.renderers) for item in legend.items]:
+        if [[renderer] for _, renderer in drawn] != [item.renderers for item in legend.items]:
             legend.items = [LegendItem(label={"value": name}, renderers=[renderer]) for name, renderer in drawn]
+        # New models make Bokeh search the whole document, which takes longer than all the rest: names alone do not.
+        for item, (name, _) in zip(legend.items, drawn, strict=True):
+            if item.label.value != name:
+                item.label = {"value": name}
         read = [(f"raw_{renderer.glyph.y}", name, "") for name, renderer in drawn]
         if "residuals" in self._curves:
             read.append(("residuals", "residual", " σ"))
@@ -294,13 +298,15 @@ class SpectrumPane:
         """Write the names of the lines in view, as many as there is room for, side by side."""
         low, high = self.x_range.start, self.x_range.end
         seen = [(line, colour) for line, colour in self._lines if low <= line[0] <= high]
-        room = max(self._frame // _NAME_PX, 1)
-        kept = sorted(sorted(seen, key=lambda pair: -pair[0][2])[:room])
-        step = (high - low) * _NAME_PX / self._frame
-        peaks = np.array([line[0] for line, _ in kept])
+        per_px = (high - low) / self._frame
+        step, peaks = _NAME_PX * per_px, np.array([line[0] for line, _ in seen])
+        chosen, places = choose_names(
+            peaks, [line[2] for line, _ in seen], step, low + 0.5 * step, high - 0.5 * step, _FURTHEST_PX * per_px
+        )
+        kept = [seen[k] for k in chosen.tolist()]
         self.labels.data = {
-            "kev": peaks,
-            "place": place_names(peaks, step, low + 0.5 * step, high - 0.5 * step),
+            "kev": peaks[chosen],
+            "place": places,
             "name": [line[1] for line, _ in kept],
             "colour": [colour for _, colour in kept],
         }
