@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from edsnb.io.velox_tables import read_velox_tables
     from edsnb.pipeline import Analysis, analyse
     from edsnb.recipe import Recipe
+    from edsnb.report.write import write_report
     from edsnb.widgets.element_picker import ElementPicker
     from edsnb.widgets.fit_explorer import FitExplorer
 
@@ -76,6 +77,7 @@ _HOMES = {
     "edsnb.io.velox_tables": ("read_velox_tables",),
     "edsnb.pipeline": ("Analysis", "analyse"),
     "edsnb.recipe": ("Recipe",),
+    "edsnb.report.write": ("write_report",),
     "edsnb.widgets.element_picker": ("ElementPicker",),
     "edsnb.widgets.fit_explorer": ("FitExplorer",),
 }
@@ -88,7 +90,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "quantify_zeta", "DoseQuantification", "pixel_maps", "PixelMaps", "advise", "Advice",
     "read_velox_results", "velox_log", "velox_maps", "read_velox_tables",
     "Composition", "compare", "Comparison", "find_phases", "Phases",
-    "stoichiometry", "Stoichiometry", "stoichiometry_errors",
+    "stoichiometry", "Stoichiometry", "stoichiometry_errors", "write_report",
     "Recipe", "analyse", "Analysis", "read_labels", "Labels", "simulate", "example", "EdsnbError", "EdsnbWarning",
     "ElementPicker", "FitExplorer",
 ]  # fmt: skip

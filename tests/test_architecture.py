@@ -26,9 +26,15 @@ BELOW: dict[str, set[str]] = {
     "state": {"edsnb", "core", "errors", "recipe", "io", "pipeline"},
     "widgets": {"edsnb", "core", "errors", "plots", "state"},
     "batch": {"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline"},
+    "report": {"edsnb", "core", "errors", "io", "plots"},
+    "sources": {"core", "errors", "recipe", "io", "pipeline"},
+    "comparing": {"core", "errors", "recipe", "io", "pipeline", "report", "sources"},
     "examples": {"edsnb", "core", "errors", "io"},
-    "demo": {"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline", "batch"},
-    "commands": {"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline", "batch", "demo", "state", "widgets"},
+    "demo": {"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline", "batch", "report"},
+    "commands": {
+        *{"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline", "batch", "demo", "state", "widgets"},
+        *{"report", "comparing"},
+    },
     "__main__": {"cli"},
     "cli": {"edsnb", "errors", "commands"},
 }

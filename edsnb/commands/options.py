@@ -23,7 +23,7 @@ PICK_HELP = "which map of a file that holds several: its number from 0, or its n
 _BAR = "{desc} {percentage:3.0f} % |{bar}| {elapsed} < {remaining}"
 
 
-def add_recipe(parser: argparse.ArgumentParser) -> None:
+def add_recipe(parser: argparse.ArgumentParser, *, engine: bool = True) -> None:
     """Add the settings of an analysis; each sets the recipe's field of its name."""
     parser.add_argument("--recipe", type=Path, metavar="FILE.toml", help="settings from a recipe; options below win")
     parser.add_argument(
@@ -46,7 +46,8 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--take-off-deg", type=float, metavar="DEG", help="take-off angle, where the file gives none")
     parser.add_argument("--no-calibrate", dest="calibrate", action="store_false", default=None,
                         help="use the file's energy axis as it is")  # fmt: skip
-    parser.add_argument("--engine", choices=("edsnb", "window", "hyperspy", "hyperspy-published", "hyperspy-lstsq"))
+    if engine:
+        parser.add_argument("--engine", choices=("edsnb", "window", "hyperspy", "hyperspy-published", "hyperspy-lstsq"))
 
 
 def add_grid(parser: argparse.ArgumentParser) -> None:

@@ -32,7 +32,7 @@ MARK = "provenance.json"
 """The file that marks a folder as a result of edsnb; only such a folder is ever replaced."""
 RESULT = "result"
 """What a folder holds whose mark says nothing else."""
-_PACKAGES = ("edsnb", "numpy", "scipy", "numba", "h5py", "pandas", "xraylib", "rosettasciio", "hyperspy", "exspy")
+PACKAGES = ("edsnb", "numpy", "scipy", "numba", "h5py", "pandas", "xraylib", "rosettasciio", "hyperspy", "exspy")
 
 Picture = Callable[["Analysis", Path], None]
 """Draws one picture of an analysis into a file."""
@@ -224,7 +224,7 @@ def provenance(analysis: Analysis) -> dict[str, Any]:
         },
         "regions": "as given by the caller" if analysis.spectra.regions is not None and (
             analysis.spectra.regions.grid is None) else "chip grid of the recipe",
-        "versions": versions(_PACKAGES),
+        "versions": versions(PACKAGES),
     }  # fmt: skip
 
 

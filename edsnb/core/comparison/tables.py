@@ -50,7 +50,8 @@ class Table:
 def to_html(table: Table) -> str:
     """Return a table as HTML, complete in itself and safe to show."""
     groups = "".join(f'<th colspan="{span}">{html.escape(text)}</th>' for text, span in table.groups)
-    columns = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in table.columns)
+    rights = [bool(table.rows) and all(row[i].number for row in table.rows) for i in range(len(table.columns))]
+    columns = "".join(_html_heading(text, right) for text, right in zip(table.columns, rights, strict=True))
     rows = "".join(f"<tr>{''.join(map(_html_cell, row))}</tr>\n" for row in table.rows)
     caption = f"<caption>{html.escape(table.caption)}</caption>\n" if table.caption else ""
     notes = "".join(f"<p>{html.escape(note)}</p>\n" for note in table.notes)
@@ -91,6 +92,12 @@ def to_markdown(table: Table) -> str:
 def _grouped(table: Table) -> bool:
     """Return whether there is any upper heading."""
     return any(text for text, _ in table.groups)
+
+
+def _html_heading(text: str, right: bool) -> str:
+    """Return a lower heading, set to the right above numbers."""
+    style = ' style="text-align: right"' if right else ""
+    return f'<th scope="col"{style}>{html.escape(text)}</th>'
 
 
 def _html_cell(cell: Cell) -> str:
