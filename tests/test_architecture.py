@@ -30,7 +30,7 @@ BELOW: dict[str, set[str]] = {
     "sources": {"core", "errors", "recipe", "io", "pipeline"},
     "comparing": {"core", "errors", "recipe", "io", "pipeline", "report", "sources"},
     "examples": {"edsnb", "core", "errors", "io"},
-    "demo": {"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline", "batch", "report"},
+    "demo": {"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline", "batch", "report", "examples"},
     "commands": {
         *{"edsnb", "core", "errors", "recipe", "io", "plots", "pipeline", "batch", "demo", "state", "widgets"},
         *{"report", "comparing"},

@@ -63,7 +63,8 @@ def _head(report: Report) -> str:
     """Return title, label and what was done."""
     label = f'<p class="label">{html.escape(report.label)}</p>\n' if report.label else ""
     matched = "; ".join(
-        f"{len(c)} regions matched by {c.matched_by}" + (f" with {c.methods[1]}" if len(report.comparisons) > 1 else "")
+        f"{len(c)} region{'s' if len(c) > 1 else ''} matched by {c.matched_by}"
+        + (f" with {c.methods[1]}" if len(report.comparisons) > 1 else "")
         for c in report.comparisons
     )
     unit = "X-rays" if report.comparisons[0].quantity == "counts" else report.comparisons[0].unit
