@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edsnb.core.fitting.calibrate import calibrate
     from edsnb.core.fitting.calibration import Calibration
     from edsnb.core.fitting.fit import FitResult, Status, fit
+    from edsnb.core.fitting.suggest import Suggestion, Suggestions, find_lines
     from edsnb.core.fitting.window import window_intensities
     from edsnb.core.image import Acquisition, EnergyAxis, SpectrumImage
     from edsnb.core.labels import Labels
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from edsnb.report.write import write_report
     from edsnb.widgets.element_picker import ElementPicker
     from edsnb.widgets.fit_explorer import FitExplorer
+    from edsnb.widgets.setup import setup
+    from edsnb.widgets.workbench import Workbench
 
 __version__ = "0.1.0"
 
@@ -67,6 +70,7 @@ _HOMES = {
     "edsnb.core.quant.quantify": ("pool", "quantify"),
     "edsnb.core.regions": ("ChipGrid", "Regions", "Spectra", "chip"),
     "edsnb.core.simulation.simulate": ("simulate",),
+    "edsnb.core.fitting.suggest": ("Suggestion", "Suggestions", "find_lines"),
     "edsnb.core.fitting.window": ("window_intensities",),
     "edsnb.errors": ("EdsnbError", "EdsnbWarning"),
     "edsnb.examples": ("example",),
@@ -80,19 +84,22 @@ _HOMES = {
     "edsnb.report.write": ("write_report",),
     "edsnb.widgets.element_picker": ("ElementPicker",),
     "edsnb.widgets.fit_explorer": ("FitExplorer",),
+    "edsnb.widgets.setup": ("setup",),
+    "edsnb.widgets.workbench": ("Workbench",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 - in the order of use
     "open", "from_signal", "to_signal", "SpectrumImage", "EnergyAxis", "Acquisition",
     "ChipGrid", "Regions", "Spectra", "chip",
     "calibrate", "Calibration", "fit", "FitResult", "Status", "window_intensities",
+    "find_lines", "Suggestions", "Suggestion",
     "KFactors", "kfactor_table", "Absorption", "quantify", "Quantification", "pool",
     "quantify_zeta", "DoseQuantification", "pixel_maps", "PixelMaps", "advise", "Advice",
     "read_velox_results", "velox_log", "velox_maps", "read_velox_tables",
     "Composition", "compare", "Comparison", "find_phases", "Phases",
     "stoichiometry", "Stoichiometry", "stoichiometry_errors", "write_report",
     "Recipe", "analyse", "Analysis", "read_labels", "Labels", "simulate", "example", "EdsnbError", "EdsnbWarning",
-    "ElementPicker", "FitExplorer",
+    "setup", "ElementPicker", "FitExplorer", "Workbench",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``edsnb run | compare | info | kfactors | advise | export | labels | simulate | demo``.
+"""The command line: ``edsnb run | serve | compare | info | kfactors | advise | export | labels | simulate | demo``.
 
 The commands themselves are in `edsnb.commands`.
 Heavy modules are imported inside the commands, so that ``edsnb --help`` answers at once.
@@ -13,10 +13,10 @@ import sys
 from collections.abc import Sequence
 
 from edsnb import __version__
-from edsnb.commands import compare, example, fewshot, look, run
+from edsnb.commands import compare, example, fewshot, look, run, serve
 from edsnb.errors import EdsnbError
 
-_GROUPS = (run, compare, look, fewshot, example)
+_GROUPS = (run, serve, compare, look, fewshot, example)
 """Modules of commands, in the order of ``edsnb --help``."""
 
 

@@ -14,12 +14,17 @@ from typing import TYPE_CHECKING
 
 from edsnb.core.fitting.solve import Progress
 from edsnb.errors import CancelledError, EdsnbWarning
+from edsnb.io.fewshot.formats import FORMATS
 
 if TYPE_CHECKING:
     from edsnb.pipeline import Analysis
 
 RESULT = "result"
 """The choice beside the formats for few-shot models: table, spectra, recipe, provenance, pictures."""
+CHOICES = {"Result: table, spectra, recipe, picture": RESULT} | {
+    f"{name}: {info.summary}": str(name) for name, info in FORMATS.items() if not info.labels
+}
+"""What can be exported, by its label; formats that need labels are made where chips are labelled."""
 _ONE_AT_A_TIME = threading.Lock()
 """Pictures are drawn with matplotlib, which must not be used by several threads at once."""
 _PACKED = (".npz", ".png", ".jpg", ".parquet")

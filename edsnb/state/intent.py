@@ -9,11 +9,21 @@ from typing import Any
 from edsnb.core.image import SpectrumImage
 from edsnb.core.regions import Regions
 from edsnb.errors import ElementError, InputError
-from edsnb.recipe import Recipe
+from edsnb.recipe import ENGINES, Recipe
 
 Settings = Mapping[str, Any]
 """Settings of a recipe by name, as they were set; None or absent for the default. They need not go together yet."""
 
+DEFAULTS: Settings = {spec.name: spec.default for spec in fields(Recipe)}
+"""Every setting's default."""
+ENGINE_LABELS = dict(
+    zip(
+        ENGINES,
+        ("edsnb", "Windows (net counts)", "HyperSpy, default", "HyperSpy, published recipe", "HyperSpy, least squares"),
+        strict=True,
+    )
+)
+"""What each engine is called."""
 MOST_CHIPS = 20_000
 """More are refused: their spectra would take the memory that others need. Maps of every pixel need no chips."""
 
@@ -73,7 +83,7 @@ def fitted_to(settings: Settings, image: SpectrumImage) -> tuple[dict[str, Any],
         origin = (0, 0)
         notes.append("The origin does not lie inside the crop, so chips begin at its corner.")
     room = min(y1 - y0 - origin[0], x1 - x0 - origin[1])
-    chip = kept.get("chip") or Recipe().chip
+    chip = kept.get("chip") or DEFAULTS["chip"]
     if chip > room:
         kept["chip"] = room
         notes.append(f"Chips of {chip} px do not fit into this map of {ny} x {nx} pixels: they are {room} px now.")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,26 +12,26 @@ from typing import Any
 import param
 
 from edsnb.core.fitting.fit import default_range
-from edsnb.core.fitting.solve import Progress
 from edsnb.core.image import SpectrumImage
-from edsnb.core.quant.kfactors import KFactors
+from edsnb.core.quant.kfactors import Convention, KFactors
 from edsnb.errors import EdsnbError, InputError
-from edsnb.io.roots import Roots, check_self_contained
+from edsnb.io.roots import Roots
 from edsnb.pipeline import Analysis, analyse, elements_of
 from edsnb.recipe import Recipe, read_settings
 from edsnb.state import scripts
 from edsnb.state.archive import Archive, write_archive, write_result
 from edsnb.state.elements import ElementState
-from edsnb.state.intent import changes, fitted_to, resolve
+from edsnb.state.intent import DEFAULTS, changes, fitted_to, resolve
+from edsnb.state.jobs import plain, read_map
 from edsnb.state.links import from_query, to_query
-from edsnb.state.shared import SHARED, Held
+from edsnb.state.results import QUANTITIES, middle
+from edsnb.state.shared import Held
+from edsnb.state.shelf import Shelf
 from edsnb.state.work import Deliver, Work
 
 TABS = ("chips", "elements", "fit", "composition", "compare", "code")
 """What the Workbench is divided into; a link names one of them."""
 _OF_ELEMENTS = ("elements", "deconvolve", "lines")
-UPLOADED = "uploaded"
-"""Begins the names of files that this session brought itself."""
 
 
 class WorkbenchState(param.Parameterized):
@@ -48,6 +45,7 @@ class WorkbenchState(param.Parameterized):
     files = param.Parameter(default=(), constant=True, doc="Names of the files that may be opened, a tuple.")
     file = param.String(default="", constant=True, doc="Name of the opened file; empty while there is none.")
     image = param.Parameter(default=None, constant=True, doc="The opened map; None while there is none.")
+    facts = param.String(default="", constant=True, doc="What is in the file, as `edsnb info` says it.")
     settings = param.Parameter(default={}, constant=True, doc="{setting of a recipe: value} of all that was set.")
     recipe = param.Parameter(default=Recipe(), constant=True, doc="Recipe of the settings; None where there is none.")
     problem = param.String(default="", constant=True, doc="Why the settings cannot be used; empty where they can.")
@@ -57,6 +55,12 @@ class WorkbenchState(param.Parameterized):
     archive = param.Parameter(default=None, constant=True, doc="The last export's Archive; None before the first.")
     message = param.String(default="", constant=True, doc="What came of the last action, in plain words.")
     tab: Any = param.Selector(default="chips", objects=list(TABS), doc="What is looked at.")
+    quantity: Any = param.Selector(
+        default="atomic", objects=list(QUANTITIES.values()), doc="What is mapped and listed."
+    )
+    same_colours = param.Boolean(
+        default=False, label="Same colours in all maps", doc="One colour scale for all elements."
+    )
     auto = param.Boolean(default=True, label="Run again after each change", doc="Whether changes are run at once.")
 
     def __init__(self, roots: Roots | None = None, *, local: bool = True, **params: Any) -> None:
@@ -70,16 +74,16 @@ class WorkbenchState(param.Parameterized):
             Whether whoever looks works on this computer: paths are then shown, and results may be saved to folders.
         """
         super().__init__(**params)
-        self.roots = roots or Roots((), ())
+        self.shelf = Shelf(roots or Roots((), ()))
         self.local = local
         self.elements = ElementState()
         self.listing, self.opening, self.running, self.exporting = Work(), Work(), Work(), Work()
         self._held: Held | None = None
         self._of_file: dict[str, Any] = {}
-        self._uploads: dict[str, Path] = {}
-        self._folder: Path | None = None
+        self._table: KFactors | None = None
         self._quiet = False
         self._wanted: tuple[str, ...] = ()
+        self._noted: tuple[str, ...] = ()
         self.elements.param.watch(self._elements_changed, [*_OF_ELEMENTS, "energy"])
         self.param.watch(self._update_stale, ["analysis", "recipe"])
 
@@ -95,35 +99,36 @@ class WorkbenchState(param.Parameterized):
 
     # Files
 
+    def begin(self) -> None:
+        """Look which files there are; where there is one alone, and it was named, open it."""
+        self.look()
+        if (only := self.shelf.only) and not self.file and not self.opening.running:
+            self.open(only)
+
     def look(self) -> None:
         """Look anew which files may be opened."""
-        self.listing.start("Looking for files", lambda _: self.roots.names(), self._found)
+        self.listing.start("Looking for files", lambda _: self.shelf.names(), lambda names: self._put(files=names))
 
     def open(self, name: str, *, spectrum_image: int | str | None = None) -> None:
         """Open a file of the list; settings stay as far as they fit, elements are the file's unless set by hand."""
         try:
-            path = self._uploads.get(name) or self.roots.find(name)
+            path = self.shelf.find(name)
         except InputError as error:
-            self._say(str(error))
+            self.tell(str(error))
             return
         self.running.cancel()
-        reading = partial(_open, path, name, None if self.local else name, spectrum_image)
-        self.opening.start(f"Opening {name}", reading, partial(self._opened, name, spectrum_image))
+        local = self.local
+        self.opening.start(
+            f"Opening {name}",
+            lambda progress: read_map(path, name, spectrum_image, local=local, progress=progress),
+            partial(self._opened, name, spectrum_image),
+        )
 
-    def receive(self, name: str, path: Path) -> None:
-        """Take a file that was uploaded for this session, and open it."""
-        shown = f"{UPLOADED}/{name}"
-        self._uploads[shown] = path
-        self._put(files=tuple(dict.fromkeys((shown, *self.files))))
-        self.open(shown)
-
-    @property
-    def folder(self) -> Path:
-        """A folder for files of this session; it goes with the state."""
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="edsnb-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        return self._folder
+    def receive(self, path: Path) -> None:
+        """Take a file that was sent to this session, and open it."""
+        name = self.shelf.bring(path)
+        self._put(files=tuple(dict.fromkeys((name, *self.files))))
+        self.open(name)
 
     # Settings
 
@@ -133,7 +138,7 @@ class WorkbenchState(param.Parameterized):
 
     def load(self, recipe: Recipe) -> None:
         """Take all settings from a recipe; elements it leaves open are those of the file."""
-        values = {name: getattr(recipe, name) for name in _DEFAULTS}
+        values = {name: getattr(recipe, name) for name in DEFAULTS}
         if recipe.elements is None and self.image is not None and (recipe.lines or self.image.elements):
             values["elements"], values["deconvolve"] = elements_of(recipe, self.image)
         self._change(values)
@@ -149,31 +154,44 @@ class WorkbenchState(param.Parameterized):
             self.load(Recipe(**values))
         except EdsnbError as error:
             note = plain(error)
-        self._say(note)
+        self.tell(note)
 
     def use_table(self, data: bytes, name: str) -> None:
         """Quantify with a table of k-factors: a Velox export, or TOML as KFactors.save writes it."""
-        path = self.folder / f"table{Path(name).suffix.lower()}"
+        path = self.shelf.folder / f"table{Path(name).suffix.lower()}"
         try:
             path.write_bytes(data)
             table = KFactors.load(path)
         except EdsnbError as error:
-            self._say(plain(error).replace(str(path), name))
+            self.tell(plain(error).replace(str(path), name))
             return
-        source = table.source.replace(path.name, name)
-        self.set(kfactors=replace(table, source=source), k_convention=None)
-        self._say(f"{len(table.factors)} k-factors of {name}.")
+        self._table = replace(table, source=table.source.replace(path.name, name))
+        self.set(kfactors=self._table, k_convention=None)
+        self.tell(f"{len(table.factors)} k-factors of {name}.")
+
+    def set_convention(self, convention: Convention) -> None:
+        """Say what k-factors belong to; the numbers of a table are counted so, and nothing is rescaled."""
+        record = self.settings.get("kfactors")
+        if isinstance(record, KFactors):
+            # Of the table as it was read: its source would name each change otherwise.
+            original = self._table if self._table and self._table.factors == record.factors else record
+            self.set(kfactors=original.with_convention(convention), k_convention=None)
+        else:
+            self.set(k_convention=None if convention == "family" else convention)
 
     # Results
 
     def run(self) -> None:
         """Cut, fit and quantify; chips and fit of the last run are taken over where they are the same."""
         if self.image is None or self.recipe is None:
-            self._say(self.problem or "Open a file first.")
+            self.tell(self.problem or "Open a file first.")
             return
         image, recipe, previous = self.image, self.recipe, self.analysis
-        work = partial(_analyse, image, recipe, previous)
-        self.running.start("Fitting the chips", work, self._ran)
+        self.running.start(
+            "Fitting the chips",
+            lambda progress: analyse(image, recipe, previous=previous, progress=progress),
+            self._ran,
+        )
 
     def select(self, names: Iterable[str]) -> None:
         """Select chips by name; those that the last run does not have are passed over."""
@@ -185,19 +203,25 @@ class WorkbenchState(param.Parameterized):
     def export(self, formats: Iterable[str], folder: str | Path | None = None, *, overwrite: bool = False) -> None:
         """Write the last run as a ZIP to download, or into a folder of this computer."""
         if (analysis := self.analysis) is None:
-            self._say("There is nothing to export: run the analysis first.")
+            self.tell("There is nothing to export: run the analysis first.")
             return
         chosen = tuple(formats)
         if not chosen:
-            self._say("Choose what is to be exported.")
+            self.tell("Choose what is to be exported.")
         elif folder is None:
-            name = Path(self.file).stem or "result"
-            write = partial(_zip, analysis, self.folder, name, chosen)
-            self.exporting.start("Exporting", write, self._archived)
+            place, name = self.shelf.folder, Path(self.file).stem or "result"
+            self.exporting.start(
+                "Exporting",
+                lambda progress: write_archive(analysis, place, name, chosen, progress=progress),
+                self._archived,
+            )
         elif self.local:
             target = Path(folder).expanduser()
-            save = partial(_save, analysis, target, chosen, overwrite)
-            self.exporting.start("Saving", save, lambda notes: self._say(f"Saved in {target}.", *notes))
+            self.exporting.start(
+                "Saving",
+                lambda progress: write_result(analysis, target, chosen, overwrite=overwrite, progress=progress),
+                lambda notes: self.tell(f"Saved in {target}.", *notes),
+            )
 
     # Code and links
 
@@ -220,13 +244,15 @@ class WorkbenchState(param.Parameterized):
 
     def query(self) -> dict[str, str]:
         """Return the query of a link that shows the same; uploaded files cannot be in it."""
-        query = {"file": self.file} if self.file and self.file not in self._uploads else {}
+        query = {"file": self.file} if self.file and not self.shelf.is_brought(self.file) else {}
         settings = dict(self.settings)
         if all(settings.get(name) == self._of_file.get(name) for name in _OF_ELEMENTS):
             settings = {name: value for name, value in settings.items() if name not in _OF_ELEMENTS}
         query |= to_query(settings)
         if self.tab != TABS[0]:
             query["tab"] = self.tab
+        if self.quantity != "atomic":
+            query["show"] = self.quantity
         if self.selected:
             query["at"] = ",".join(self.selected[:20])
         return query
@@ -238,21 +264,22 @@ class WorkbenchState(param.Parameterized):
             self._change({**self._of_file, **settings})
         if query.get("tab") in TABS:
             self.tab = query["tab"]
+        if query.get("show") in QUANTITIES.values():
+            self.quantity = query["show"]
         self._wanted = tuple(name for name in query.get("at", "").split(",") if name)
         if file := query.get("file"):
             self.open(file, spectrum_image=settings.get("spectrum_image"))
+        self._noted = problems
         if problems:
-            self._say(self.message, *problems)
+            self.tell(self.message, *problems)
 
     def close(self) -> None:
         """End all work and let go of everything large, as when the browser is closed."""
         for work in self.works:
             work.cancel()
-        self._held, self._uploads = None, {}
-        self._put(image=None, analysis=None, archive=None, file="", files=(), selected=(), stale=())
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        self._held = None
+        self._put(image=None, analysis=None, archive=None, file="", facts="", files=(), selected=(), stale=())
+        self.shelf.close()
 
     # What follows from what
 
@@ -260,30 +287,29 @@ class WorkbenchState(param.Parameterized):
         with param.edit_constant(self):
             self.param.update(**values)
 
-    def _say(self, *sentences: str) -> None:
+    def tell(self, *sentences: str) -> None:
+        """Put sentences into `message`."""
         self._put(message=" ".join(filter(None, sentences)))
 
     def _names(self) -> frozenset[str] | None:
         return None if self.analysis is None else frozenset(self.analysis.spectra.names)
 
-    def _found(self, names: tuple[str, ...]) -> None:
-        self._put(files=(*self._uploads, *names))
-
-    def _opened(self, name: str, which: int | str | None, opened: tuple[Held, SpectrumImage]) -> None:
-        self._held, image = opened
+    def _opened(self, name: str, which: int | str | None, opened: tuple[Held, SpectrumImage, str]) -> None:
+        self._held, image, facts = opened
         by_hand = any(self.settings.get(key) != self._of_file.get(key) for key in _OF_ELEMENTS)
         settings = {k: v for k, v in self.settings.items() if by_hand or k not in _OF_ELEMENTS}
         settings, notes = fitted_to({**settings, "spectrum_image": which}, image)
         with self._silence():
             self.elements.load(image)
             self._of_file = self.elements.recipe_fields()
-        self._put(file=name, image=image, analysis=None, archive=None, selected=())
+        self._put(file=name, image=image, facts=facts, analysis=None, archive=None, selected=())
         self._change({**self._of_file, **settings}, start=True)
-        self._say(*notes)
+        self.tell(*notes, *self._noted)
+        self._noted = ()
 
     def _change(self, settings: Mapping[str, Any], *, start: bool = False) -> None:
         """Take over settings, tell them to the elements, and make a recipe of them; run it where that is wanted."""
-        kept = {name: value for name, value in settings.items() if value is not None and value != _DEFAULTS[name]}
+        kept = {name: value for name, value in settings.items() if value is not None and value != DEFAULTS[name]}
         if self.image is not None:
             kept |= self._tell_elements(kept)
         try:
@@ -331,7 +357,7 @@ class WorkbenchState(param.Parameterized):
     def _ran(self, analysis: Analysis) -> None:
         names = frozenset(analysis.spectra.names)
         wanted, self._wanted = self._wanted or self.selected, ()
-        kept = tuple(name for name in wanted if name in names) or analysis.spectra.names[:1]
+        kept = tuple(name for name in wanted if name in names) or (middle(analysis),)
         self._put(analysis=analysis, selected=kept, archive=None)
 
     def _update_stale(self, *_: object) -> None:
@@ -341,38 +367,4 @@ class WorkbenchState(param.Parameterized):
 
     def _archived(self, archive: Archive) -> None:
         self._put(archive=archive)
-        self._say(*archive.notes)
-
-
-_DEFAULTS: Mapping[str, Any] = {name: spec.default for name, spec in Recipe.__dataclass_fields__.items()}
-
-
-def plain(error: EdsnbError) -> str:
-    """Return an error as a sentence for people who see fields, not records."""
-    text = str(error).removeprefix("recipe: ")
-    return text[:1].upper() + text[1:]
-
-
-def _open(
-    path: Path, name: str, shown: str | None, which: int | str | None, progress: Progress
-) -> tuple[Held, SpectrumImage]:
-    """Open a file, or take the copy that others look at; messages and record name it as it was asked for."""
-    try:
-        held = SHARED.open(path, spectrum_image=which, progress=progress, check=check_self_contained)
-    except EdsnbError as error:
-        raise type(error)(str(error).replace(str(path), name)) from error
-    return held, held.image if shown is None else replace(held.image, source=shown)
-
-
-def _analyse(image: SpectrumImage, recipe: Recipe, previous: Analysis | None, progress: Progress) -> Analysis:
-    return analyse(image, recipe, previous=previous, progress=progress)
-
-
-def _zip(analysis: Analysis, folder: Path, name: str, formats: tuple[str, ...], progress: Progress) -> Archive:
-    return write_archive(analysis, folder, name, formats, progress=progress)
-
-
-def _save(
-    analysis: Analysis, folder: Path, formats: tuple[str, ...], overwrite: bool, progress: Progress
-) -> tuple[str, ...]:
-    return write_result(analysis, folder, formats, overwrite=overwrite, progress=progress)
+        self.tell(*archive.notes)

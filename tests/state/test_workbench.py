@@ -56,7 +56,7 @@ def test_opening_a_file_runs_it_with_the_files_elements(bench, example):
     assert bench.file == "example.emd"
     assert bench.analysis.quantification.elements == analyse(example).quantification.elements
     np.testing.assert_array_equal(bench.analysis.quantification.atomic, analyse(example).quantification.atomic)
-    assert bench.selected == ("R0C0",)
+    assert bench.selected == ("R2C2",)
     assert not bench.stale
     assert not bench.problem
 
@@ -192,14 +192,22 @@ def test_tables_of_kfactors(bench, tmp_path):
     settle(bench)
     assert bench.analysis.quantification.kfactors.factors == table.factors
     assert bench.message == f"{len(table.factors)} k-factors of k.toml."
+    for convention in ("alpha", "family", "alpha"):
+        bench.set_convention(convention)
+        assert bench.recipe.kfactors.convention == convention
+    assert bench.recipe.kfactors.source.count("counted as") == 1
     bench.use_table(b"Line identifier;K-factor\nLa-La1;1,5\nFe-Ka1;1,2\n", "velox k.csv")
     settle(bench)
     assert "velox k.csv" in bench.recipe.kfactors.source
     assert "no k-factor for" in bench.running.message.lower()
     bench.use_table(b"nonsense", "k.csv")
     assert "k.csv" in bench.message
-    assert str(bench.folder) not in bench.message
+    assert str(bench.shelf.folder) not in bench.message
     bench.set(kfactors=None)
+    settle(bench)
+    bench.set_convention("alpha")
+    assert bench.recipe.k_convention == "alpha"
+    bench.set_convention("family")
     settle(bench)
     assert bench.analysis.quantification.kfactors.source.startswith("theory")
 
@@ -350,7 +358,7 @@ def test_two_sessions_share_the_map_and_nothing_else(example):
     one.select(["R1C1"])
     settle(one)
     assert len(two.analysis.spectra) == 16
-    assert two.selected == ("R0C0",)
+    assert two.selected == ("R2C2",)
     before = len(SHARED)
     one.close()
     assert len(SHARED) == before
@@ -374,7 +382,7 @@ def test_closing_ends_the_work(example, monkeypatch):
     state = WorkbenchState(Roots.of([example]))
     state.open("example.emd")
     assert started.wait(5)
-    folder = state.folder
+    folder = state.shelf.folder
     state.close()
     assert stopped.wait(5)
     assert not folder.exists()
@@ -492,8 +500,8 @@ def test_exports(bench, tmp_path, no_picture):
 
 def test_uploaded_files_belong_to_their_session(example, tmp_path):
     state = WorkbenchState(Roots.of([tmp_path]), local=False)
-    shutil.copy(example, state.folder / "mine.emd")
-    state.receive("mine.emd", state.folder / "mine.emd")
+    shutil.copy(example, state.shelf.uploads / "mine.emd")
+    state.receive(state.shelf.uploads / "mine.emd")
     settle(state)
     assert state.file == "uploaded/mine.emd"
     assert state.files[0] == "uploaded/mine.emd"

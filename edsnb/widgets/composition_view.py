@@ -1,0 +1,172 @@
+"""Composition as small maps and a table; what is selected in one is selected in the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.models.widgets.tables import NumberFormatter
+
+from edsnb.core.regions import Regions
+from edsnb.state.results import QUANTITIES, Layer, chip_at, common_limits, layers, on_map, said, table
+from edsnb.state.workbench import WorkbenchState
+from edsnb.widgets.map_pane import MapPane
+from edsnb.widgets.viewer import live_text
+
+_WIDTH = 158
+"""Width of a map: four of them, with their colour bars, beside the settings on a laptop."""
+_TABLE_HEIGHT = 330
+_TITLES = {"chip": "Chip", "status": "Status", "counts": "X-rays", "chi2": "χ²"}
+_SHOW_ROW = """
+const view = Bokeh.index.find_one(table);
+if (row.value !== "" && view?.tabulator) view.tabulator.scrollToRow(Number(row.value), "center", false).catch(() => {});
+"""
+
+
+class CompositionView:
+    """The column `view`."""
+
+    def __init__(self, state: WorkbenchState) -> None:
+        self.state = state
+        self._quiet = False
+        self._panes: list[MapPane] = []
+        self._maps = pn.FlexBox(gap="4px", sizing_mode="stretch_width")
+        self._table = self._make_table()
+        self.view = self._layout()
+        state.param.watch(lambda _: self._fill(), ["analysis", "quantity", "same_colours"])
+        state.param.watch(lambda _: self._select(), "selected")
+        self._fill()
+
+    def _layout(self) -> pn.Column:
+        state = self.state
+        quantity = pmui.RadioButtonGroup.from_param(
+            state.param.quantity, options=QUANTITIES, label="", description="", size="small", margin=(4, 4)
+        )
+        same = pmui.Switch.from_param(state.param.same_colours, description="", margin=(8, 12))
+        chosen = pn.bind(_chosen_text, state.param.analysis, state.param.selected, state.param.quantity)
+        return pn.Column(
+            pn.FlexBox(quantity, same, align_items="center", sizing_mode="stretch_width"),
+            live_text(pn.bind(_why_no_maps, state.param.analysis)),
+            self._maps,
+            live_text(chosen, min_height=22),
+            self._table,
+            sizing_mode="stretch_width",
+        )
+
+    def _make_table(self) -> pn.widgets.Tabulator:
+        made = pn.widgets.Tabulator(
+            show_index=False, disabled=True, selectable=True, height=_TABLE_HEIGHT, sizing_mode="stretch_width",
+            layout="fit_data_fill", titles=_TITLES, frozen_columns=["chip"], margin=(4, 4), visible=False,
+            stylesheets=[":host .tabulator {font-size: 12px}"],
+        )  # fmt: skip
+        made.param.watch(self._rows_chosen, "selection")
+        # Tells the browser which row to scroll to; it is never drawn.
+        self._row = pn.widgets.TextInput()
+        self._row.jscallback(args={"table": made, "row": self._row}, value=_SHOW_ROW)
+        return made
+
+    def _fill(self) -> None:
+        analysis = self.state.analysis
+        self._table.visible = analysis is not None
+        regions = None if analysis is None else analysis.spectra.regions
+        if analysis is None or regions is None:
+            self._maps.objects = []
+        else:
+            self._show_maps(layers(analysis, self.state.quantity), regions, analysis.image.pixel_nm)
+        if analysis is not None:
+            self._fill_table(table(analysis, self.state.quantity))
+            self._select()
+
+    def _show_maps(self, found: Sequence[Layer], regions: Regions, pixel_nm: float | None) -> None:
+        while len(self._panes) < len(found):
+            self._panes.append(self._new_pane())
+        limits = common_limits(found) if self.state.same_colours else None
+        for pane, layer in zip(self._panes, found, strict=False):
+            image, extent = on_map(layer.values, regions)
+            pane.raster(regions.shape, pixel_nm)
+            pane.show(image, layer.unit, extent_px=extent, limits=limits, title=layer.name)
+            pane.figure.axis.visible = False
+        shown = [pane.pane for pane in self._panes[: len(found)]]
+        if self._maps.objects != shown:
+            self._maps.objects = shown
+
+    def _new_pane(self) -> MapPane:
+        pane = MapPane("", width=_WIDTH, on_tap=self._tapped)
+        pane.figure.toolbar_location = None
+        if self._panes:
+            self._panes[0].link(pane)
+        return pane
+
+    def _fill_table(self, frame: Any) -> None:
+        numbers = [name for name in frame.columns if name not in ("chip", "status")]
+        self._quiet = True
+        try:
+            self._table.param.update(
+                value=frame,
+                formatters={name: NumberFormatter(format=_format(name), nan_format="–") for name in numbers},
+                header_filters={
+                    "chip": {"type": "input", "func": "like", "placeholder": "R3C"},
+                    "status": {"type": "list", "func": "in", "values": True, "multiselect": True},
+                    **{name: {"type": "number", "func": ">=", "placeholder": "≥"} for name in numbers},
+                },
+                selection=[],
+            )
+        finally:
+            self._quiet = False
+
+    def _rows_chosen(self, event: Any) -> None:
+        if not self._quiet:
+            frame = self._table.value
+            self.state.select(frame["chip"].iloc[event.new].tolist())
+
+    def _tapped(self, y: float, x: float, held: frozenset[str]) -> None:
+        analysis = self.state.analysis
+        name = None if analysis is None else chip_at(analysis, y, x)
+        if name is None:
+            return
+        others = [n for n in self.state.selected if n != name]
+        more = held & {"shift", "ctrl", "meta"}
+        self.state.select([*others, name] if more and len(others) == len(self.state.selected) else
+                          others if more else [name])  # fmt: skip
+
+    def _select(self) -> None:
+        """Show in maps and table what is selected."""
+        analysis = self.state.analysis
+        if analysis is None or self._table.value is None:
+            return
+        names = analysis.spectra.names
+        chosen = [names.index(name) for name in self.state.selected if name in names]
+        if (regions := analysis.spectra.regions) is not None:
+            for pane in self._panes:
+                pane.select(chosen, regions)
+        if self._table.selection != chosen:
+            self._quiet = True
+            try:
+                self._table.selection = chosen
+            finally:
+                self._quiet = False
+            self._row.value = str(chosen[-1]) if chosen else ""
+
+
+def _format(name: str) -> str:
+    return "0,0" if name == "counts" else "0,0.00"
+
+
+def _chosen_text(analysis: Any, selected: tuple[str, ...], quantity: str) -> str:
+    """Return the result of the chip that was selected last."""
+    if analysis is None:
+        return ""
+    if not selected:
+        return "Click a map or a row to select a chip; with Shift several."
+    more = f"   (and {len(selected) - 1} more selected)" if len(selected) > 1 else ""
+    return f"{said(analysis, selected[-1], quantity)}{more}"
+
+
+def _why_no_maps(analysis: Any) -> str:
+    """Say why there is nothing to draw, or nothing."""
+    if analysis is None:
+        return "There is no composition yet: it appears here as soon as the chips are fitted."
+    return "These spectra have no place on a map; their results stand in the table." if (
+        analysis.spectra.regions is None) else ""  # fmt: skip

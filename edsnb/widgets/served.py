@@ -1,0 +1,163 @@
+"""One visitor's session: the Workbench as a page, its link, its end; and the pages shown where there is none."""
+
+from __future__ import annotations
+
+import logging
+import time
+import weakref
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import panel as pn
+import panel_material_ui as pmui
+from panel_material_ui.template.base import Page
+
+from edsnb.state.workbench import WorkbenchState
+from edsnb.widgets.setup import setup
+from edsnb.widgets.upload import Upload
+from edsnb.widgets.workbench import THEME, Workbench
+
+if TYPE_CHECKING:
+    from edsnb.io.roots import Roots
+
+_LOG = logging.getLogger("edsnb")
+_CHECK_MS = 15_000
+"""How often a session looks whether anybody uses it."""
+_KEEP_LINK = """
+window.history.replaceState({}, "", window.location.pathname + source.value);
+document.title = (new URLSearchParams(source.value).get("file") ?? "").split("/").pop() || "edsnb";
+"""
+_RELOAD = "window.location.reload()"
+
+
+@dataclass
+class Site:
+    """What all sessions share."""
+
+    roots: Roots
+    upload_mb: int = 200
+    """Files sent in one session may have as much together; 0 for none."""
+    most_sessions: int = 20
+    idle_s: float = 7200.0
+    """A session that nobody has used for so long gives its memory back."""
+    sessions: set[WorkbenchState] = field(default_factory=set)
+    """Those that are open."""
+
+    def page(self) -> Any:
+        """Return the page of a new session; whatever goes wrong is said on it."""
+        try:
+            setup()
+            if len(self.sessions) >= self.most_sessions:
+                return notice(
+                    f"{len(self.sessions)} people are using this server, as many as it takes at once. "
+                    "Please try again in a few minutes."
+                )
+            return self._session()
+        except Exception as error:  # noqa: BLE001 - a blank page would tell nobody
+            _LOG.exception("a session could not be started")
+            return notice(f"edsnb could not start here: {type(error).__name__}: {error}", severity="error")
+
+    def _session(self) -> Page:
+        state = WorkbenchState(self.roots, local=False)
+        document = pn.state.curdoc
+        if document is not None:
+            _end_with(document, state, self.sessions)
+        self.sessions.add(state)
+        pn.config.exception_handler = partial(_report, weakref.ref(state))
+        page = Workbench(state=state, upload=self._upload(state)).page()
+        page.sidebar = [*page.sidebar, _link(state)]
+        self._end_when_idle(state, page, document)
+        state.follow(_query())
+        state.begin()
+        return page
+
+    def _upload(self, state: WorkbenchState) -> Upload | None:
+        if not self.upload_mb:
+            return None
+        return Upload(
+            lambda: state.shelf.uploads,
+            state.receive,
+            limit_mb=self.upload_mb,
+            endings=list(state.shelf.endings),
+            sizing_mode="stretch_width",
+            margin=(6, 4),
+        )
+
+    def _end_when_idle(self, state: WorkbenchState, page: Page, document: Any) -> None:
+        """Free what a session holds when nobody has used it for long; its page says so."""
+        used = [time.monotonic()]
+
+        def touched(_: object) -> None:
+            used[0] = time.monotonic()
+
+        def check() -> None:
+            busy = any(work.running for work in state.works)
+            if busy or time.monotonic() - used[0] < self.idle_s:
+                return
+            timer.stop()
+            end(state, self.sessions)
+            text = "This page was not used for long, so its memory was freed. Your settings are kept in the link."
+            page.sidebar, page.main = [], [_notice_box(text, "info", "Go on")]
+
+        if document is not None:
+            document.on_change(touched)
+            timer = pn.state.add_periodic_callback(check, min(_CHECK_MS, int(1000 * self.idle_s / 4) + 1))
+
+
+def notice(text: str, *, severity: str = "info") -> Page:
+    """Return a page that says one thing."""
+    return Page(title="edsnb", main=[_notice_box(text, severity, "Try again")], theme_config=THEME)
+
+
+def _notice_box(text: str, severity: str, label: str) -> pn.Column:
+    button = pmui.Button(label=label, variant="contained", margin=(10, 0))
+    button.js_on_click(code=_RELOAD)
+    return pn.Column(pmui.Alert(object=text, severity=severity, max_width=700), button, margin=24)
+
+
+def _query() -> dict[str, str]:
+    """Return the query of the address that was opened."""
+    arguments = pn.state.session_args or {}
+    return {name: values[-1].decode("utf-8", errors="replace") for name, values in arguments.items() if values}
+
+
+def _link(state: WorkbenchState) -> pn.widgets.TextInput:
+    """Return what keeps the browser's address a link to what is shown; it is never drawn."""
+    source = pn.widgets.TextInput(visible=False)
+    source.jscallback(args={"source": source}, value=_KEEP_LINK)
+
+    def write(*_: object) -> None:
+        source.value = "?" + urlencode(state.query(), safe=":,/")
+
+    state.param.watch(write, ["file", "settings", "tab", "quantity", "selected"])
+    return source
+
+
+def _report(state: weakref.ref[WorkbenchState], error: BaseException) -> None:
+    """Show what went wrong while something was clicked, and log it."""
+    _LOG.error("a click was not answered", exc_info=error)
+    found = state()
+    if found is not None:
+        found.tell(f"This did not work: {type(error).__name__}: {error}")
+
+
+def end(state: WorkbenchState, sessions: set[WorkbenchState]) -> None:
+    """Cancel the work of a session and free its memory."""
+    sessions.discard(state)
+    state.close()
+
+
+def _end_with(document: Any, state: WorkbenchState, sessions: set[WorkbenchState]) -> None:
+    """End a session with its document; what that needs is bound here, as much else is gone by then."""
+
+    def ended(session_context: object) -> None:
+        end(state, sessions)
+
+    document.on_session_destroyed(ended)
+
+
+LOGIN_PAGE = Path(__file__).parent / "scripts" / "login.html"
+"""Panel's own takes its icon from a network."""
