@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from edsnb.core.fitting.calibration import Calibration
     from edsnb.core.fitting.fit import FitResult, Status, fit
     from edsnb.core.fitting.suggest import Suggestion, Suggestions, find_lines
-    from edsnb.core.fitting.suggest import Suggestion, Suggestions, find_lines
     from edsnb.core.fitting.window import window_intensities
     from edsnb.core.image import Acquisition, EnergyAxis, SpectrumImage
     from edsnb.core.labels import Labels
@@ -71,7 +70,6 @@ _HOMES = {
     "edsnb.core.quant.quantify": ("pool", "quantify"),
     "edsnb.core.regions": ("ChipGrid", "Regions", "Spectra", "chip"),
     "edsnb.core.simulation.simulate": ("simulate",),
-    "edsnb.core.fitting.suggest": ("Suggestion", "Suggestions", "find_lines"),
     "edsnb.core.fitting.suggest": ("Suggestion", "Suggestions", "find_lines"),
     "edsnb.core.fitting.window": ("window_intensities",),
     "edsnb.errors": ("EdsnbError", "EdsnbWarning"),
