@@ -68,16 +68,18 @@ def _inline_styles(view: pn.viewable.Viewable, root: Any) -> None:
 
 
 def live_text(text: Any, **params: Any) -> pn.widgets.StaticText:
-    """Return a line of text that follows a parameter or a bound function, and is read out by screen readers.
+    """Return a line of text, fixed or following a parameter or bound function, that screen readers read out.
 
     The text is escaped. Not a pane, which sends its style sheets' addresses with each change, and not pmui.Typography,
     whose text comes back changed from an ipywidget.
     """
+    value = spoken(text) if isinstance(text, str) else pn.bind(spoken, text)
+    return pn.widgets.StaticText(value=value, **{"sizing_mode": "stretch_width", **params})
 
-    def line(value: object) -> str:
-        return f'<div role="status" aria-live="polite">{escape(str(value))}</div>'
 
-    return pn.widgets.StaticText(value=pn.bind(line, text), **{"sizing_mode": "stretch_width", **params})
+def spoken(value: object) -> str:
+    """Return text as HTML that is read out when it changes."""
+    return f'<div role="status" aria-live="polite">{escape(str(value))}</div>'
 
 
 def session_loop() -> Deliver:
