@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from edsnb.pipeline import Analysis, analyse
     from edsnb.recipe import Recipe
     from edsnb.report.write import write_report
+    from edsnb.widgets.chip_explorer import ChipExplorer
     from edsnb.widgets.element_picker import ElementPicker
     from edsnb.widgets.fit_explorer import FitExplorer
     from edsnb.widgets.setup import setup
@@ -82,6 +83,7 @@ _HOMES = {
     "edsnb.pipeline": ("Analysis", "analyse"),
     "edsnb.recipe": ("Recipe",),
     "edsnb.report.write": ("write_report",),
+    "edsnb.widgets.chip_explorer": ("ChipExplorer",),
     "edsnb.widgets.element_picker": ("ElementPicker",),
     "edsnb.widgets.fit_explorer": ("FitExplorer",),
     "edsnb.widgets.setup": ("setup",),
@@ -99,7 +101,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "Composition", "compare", "Comparison", "find_phases", "Phases",
     "stoichiometry", "Stoichiometry", "stoichiometry_errors", "write_report",
     "Recipe", "analyse", "Analysis", "read_labels", "Labels", "simulate", "example", "EdsnbError", "EdsnbWarning",
-    "setup", "ElementPicker", "FitExplorer", "Workbench",
+    "setup", "ChipExplorer", "ElementPicker", "FitExplorer", "Workbench",
 ]  # fmt: skip
 
 

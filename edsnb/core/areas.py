@@ -6,15 +6,20 @@ All places are (y, x) in pixel units, where pixel (0, 0) is centred on (0, 0). A
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from edsnb.core.events import Array
-from edsnb.core.regions import Regions
-from edsnb.errors import InputError
+from edsnb.core.fitting.solve import Progress
+from edsnb.core.image import SpectrumImage
+from edsnb.core.regions import Regions, Spectra, chip
+from edsnb.errors import CancelledError, InputError
 
 Corners = Sequence[tuple[float, float]]
+_BLOCK = 200
+"""Regions summed between two reports of progress."""
 
 
 def polygon_mask(corners: Corners, shape: tuple[int, int]) -> Array:
@@ -79,6 +84,33 @@ def sums(picture: Array, regions: Regions) -> Array:
     values = np.append(picture.ravel()[regions.pixels].astype(np.float64), 0.0)
     # The sum from one start to the next; of a region without pixels that would be its neighbour's first.
     return np.where(regions.sizes > 0, np.add.reduceat(values, regions.indptr[:-1]), 0.0)
+
+
+def chip_in_blocks(image: SpectrumImage, regions: Regions, progress: Progress) -> Spectra:
+    """Return what `edsnb.chip` does, summed in blocks of regions between which `progress` is told (done, total).
+
+    Raises
+    ------
+    CancelledError
+        `progress` returned False.
+    """
+    parts = []
+    for first in range(0, len(regions), _BLOCK):
+        if progress(first, len(regions)) is False:
+            raise CancelledError(f"summing was stopped after {first} of {len(regions)} regions.")
+        parts.append(chip(image, subset(regions, range(first, min(first + _BLOCK, len(regions))))))
+    if not parts:
+        return chip(image, regions)
+    return replace(parts[0], counts=np.concatenate([p.counts for p in parts]), names=regions.names, regions=regions)
+
+
+def spaced(path: Corners, gap: float) -> list[tuple[float, float]]:
+    """Return a path without points nearer than `gap` to the one kept before; its ends stay."""
+    kept: list[tuple[float, float]] = []
+    for k, (y, x) in enumerate(path):
+        if not kept or k == len(path) - 1 or (y - kept[-1][0]) ** 2 + (x - kept[-1][1]) ** 2 >= gap**2:
+            kept.append((float(y), float(x)))
+    return kept
 
 
 def join(*parts: Regions) -> Regions:

@@ -13,6 +13,8 @@ from edsnb.core.regions import Regions
 if TYPE_CHECKING:
     from edsnb.state.chips import ChipState
 
+POINT = "Point at a map to read it; click to select a chip, shift-click to add one."
+"""What is said while the mouse is elsewhere."""
 _MOST_NAMED = 6
 
 
@@ -59,7 +61,7 @@ def hover_of(state: ChipState, y: float | None, x: float | None) -> str:
     """Say what lies under the mouse: the chip, its place and X-rays, and what both pictures show there."""
     image, shape = state.image, state.shape
     if y is None or x is None or image is None or not (0 <= round(y) < shape[0] and 0 <= round(x) < shape[1]):
-        return "Point at a map to read it; click to select a chip, shift-click to add one."
+        return POINT
     row, column = round(y), round(x)
     at = f"y {row}, x {column} px"
     if image.pixel_nm:
@@ -115,7 +117,7 @@ def _box(regions: Regions, number: int) -> tuple[int, int, int, int]:
 
 
 def _value(value: Array) -> str:
-    return f"{float(value):.4g}" if np.isfinite(value) else "none"
+    return f"{float(value):.5g}" if np.isfinite(value) else "none"
 
 
 def _unit(unit: str) -> str:

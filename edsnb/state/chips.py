@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import param
-from param.parameterized import batch_call_watchers
 
-from edsnb.core.areas import join, subset, sums
+from edsnb.core.areas import chip_in_blocks, subset, sums
 from edsnb.core.events import Array
-from edsnb.core.fitting.lines import parse_line
 from edsnb.core.fitting.solve import Progress
 from edsnb.core.image import SpectrumImage
 from edsnb.core.owners import nearest_chip, owner_at
-from edsnb.core.regions import ChipGrid, Regions, Spectra, chip
-from edsnb.errors import CancelledError, InputError
+from edsnb.core.regions import Regions, Spectra, chip
+from edsnb.errors import InputError
 from edsnb.recipe import Recipe
 from edsnb.state.chip_code import chip_code
-from edsnb.state.chip_texts import chosen_of, hover_of, no_map, summary_of
-from edsnb.state.cuts import Cut, fitting, grid_of
-from edsnb.state.drawn import Band, DrawnState
+from edsnb.state.chip_texts import POINT, chosen_of, hover_of, no_map, summary_of
+from edsnb.state.cutting import CutState
+from edsnb.state.drawing import DrawingState
 from edsnb.state.elements import ElementState
 from edsnb.state.models import settle
 from edsnb.state.pictures import PictureState
 from edsnb.state.precision import PrecisionState
+from edsnb.state.shared import SHARED, Held
 from edsnb.state.work import Deliver, Work, at_once
 
 Pick = tuple[float, float] | str
@@ -38,34 +37,16 @@ _PAUSE_S = 0.3
 """The hand must have been still for so long before long work begins."""
 _MOST_BYTES = 1 << 29
 """Spectra of all chips that are summed beforehand take no more memory than this."""
-_BLOCK = 200
-"""Regions summed between two reports of progress."""
-_MOST_CHIPS = 70_000
-"""More are drawn, but not held."""
 
 
-class ChipState(param.Parameterized):
-    """What is cut out of a map; all parameters below `together` are results."""
+class ChipState(CutState):
+    """Chips of a map and what they hold; all parameters below `together` are results."""
 
-    image = param.ClassSelector(class_=SpectrumImage, allow_None=True, doc="The map.")
-    size = param.Integer(default=16, label="Chip size (px)")
-    side_by_side = param.Boolean(default=True, label="Side by side", doc="The stride is the chip size.")
-    stride = param.Integer(default=16, label="Stride (px)")
-    origin_y = param.Integer(default=0, label="Origin y (px)")
-    origin_x = param.Integer(default=0, label="Origin x (px)")
-    crop_y = param.NumericTuple(default=(0, 1), length=2, label="Crop y (px)")
-    crop_x = param.NumericTuple(default=(0, 1), length=2, label="Crop x (px)")
-    use: Any = param.Selector(
-        default="grid", objects={"Grid": "grid", "Drawn": "drawn", "Both": "both"}, label="Chips from"
-    )
     picks = param.List(default=[], doc="What is selected: points (y, x) in chips of the grid, names of regions.")
     together: Any = param.Selector(
         default="overlay", objects={"Each": "overlay", "Sum": "sum"}, label="Spectra of several chips"
     )
 
-    grid = param.ClassSelector(class_=ChipGrid, constant=True, allow_None=True)
-    regions = param.ClassSelector(class_=Regions, constant=True, allow_None=True, doc="All chips and regions in use.")
-    drawn_regions = param.ClassSelector(class_=Regions, constant=True, allow_None=True, doc="Those drawn, of them.")
     selected = param.Parameter(default=(), constant=True, doc="Numbers of the selected regions, a tuple.")
     spectra = param.ClassSelector(class_=Spectra, constant=True, allow_None=True, doc="Of the selected regions.")
     all_spectra = param.ClassSelector(class_=Spectra, constant=True, allow_None=True, doc="Of all, once summed.")
@@ -73,7 +54,7 @@ class ChipState(param.Parameterized):
     summary = param.String(default="", constant=True, doc="What the grid makes of the map, in a line.")
     expected = param.String(default="", constant=True, doc="Predicted precision at this size, in a line.")
     chosen = param.String(default="", constant=True, doc="Which chips are selected, in a line.")
-    message = param.String(default="", constant=True, doc="What was changed of what was asked for, and why.")
+    pointed = param.String(default=POINT, constant=True, doc="What lies under the mouse.")
 
     def __init__(
         self,
@@ -84,15 +65,13 @@ class ChipState(param.Parameterized):
         deliver: Deliver = at_once,
         **params: Any,
     ) -> None:
-        super().__init__(**params)
-        self.elements = elements or ElementState()
-        self.drawn = DrawnState((1, 1))
+        super().__init__(elements or ElementState(), **params)
         self.pictures = PictureState(None, self.elements, deliver=deliver)
+        self.drawing = DrawingState(self.drawn, self.pictures)
         self.precision = PrecisionState(self.elements, deliver=deliver)
-        self.summing, self.showing = Work(deliver=deliver), Work(deliver=deliver)
+        self.opening, self.summing, self.showing = (Work(deliver=deliver) for _ in range(3))
+        self._held: Held | None = None
         self._own_elements = elements is None
-        self._quiet = False
-        self._grid_regions: Regions | None = None
         self.image = image
         self._load(recipe)
         self._watch()
@@ -120,26 +99,34 @@ class ChipState(param.Parameterized):
         pick = self._pick_of(self.regions.names.index(name))
         self.picks = [*[p for p in self.picks if p != pick], pick] if add else [pick]
 
-    def move(self, rows: int, columns: int) -> None:
-        """Select the chip some rows below and columns to the right of the one selected last, within the grid."""
-        if self.regions is None or not self.selected:
-            return
-        last = self.selected[-1]
-        if self.grid is None or last >= self.grid_chips:
-            step = rows or columns
-            self.picks = [self._pick_of((last + step) % len(self.regions))]
-            return
-        height, width = self.grid.counts_in(self.shape)
-        row, column = divmod(last, width)
-        row, column = min(max(row + rows, 0), height - 1), min(max(column + columns, 0), width - 1)
-        self.picks = [self._pick_of(row * width + column)]
-
-    def band(self, side: str, low: float, high: float) -> tuple[Band, Array] | None:
-        """Return a band of the picture on the ``left`` or ``right``, and that picture; None where there is none."""
-        shown = getattr(self.pictures, side)
-        if shown is None or shown.picture is None or shown.image.shape != self.shape:
+    @property
+    def cell(self) -> tuple[int, int] | None:
+        """Row and column of the chip selected last; None where that is no chip of the grid."""
+        if not self.selected or self.grid is None or self.selected[-1] >= self.grid_chips:
             return None
-        return Band(shown.picture, float(low), float(high)), shown.image
+        row, column = divmod(self.selected[-1], self.grid.counts_in(self.shape)[1])
+        return row, column
+
+    def go_to(self, row: int, column: int) -> None:
+        """Select the chip in a row and a column of the grid, or the nearest there is."""
+        if self.grid is None or not self.grid_chips:
+            return
+        rows, columns = self.grid.counts_in(self.shape)
+        self.picks = [self._pick_of(min(max(row, 0), rows - 1) * columns + min(max(column, 0), columns - 1))]
+
+    def move(self, rows: int, columns: int) -> None:
+        """Select the chip some rows below and columns to the right of the one selected last; of drawn ones the next."""
+        if self.cell is not None:
+            self.go_to(self.cell[0] + rows, self.cell[1] + columns)
+        elif self.regions is not None and self.selected:
+            self.picks = [self._pick_of((self.selected[-1] + rows + columns) % len(self.regions))]
+
+    def tapped(self, y: float, x: float, held: frozenset[str] = frozenset()) -> None:
+        """Do what a click at a point means with the tool in the hand."""
+        if self.drawing.tool == "polygon":
+            self.drawing.corner(y, x)
+        elif self.drawing.tool == "select":
+            self.select(y, x, add=bool(held & {"shift", "ctrl"}))
 
     # What repeats it
 
@@ -161,40 +148,41 @@ class ChipState(param.Parameterized):
         """Return Python that makes the same chips, spectra of those selected, and the picture on the right."""
         return chip_code(self)
 
+    def open(self, path: str | PathLike[str]) -> None:
+        """Open a file in the background and take its map; `message` says where that fails."""
+
+        def opened(held: Held) -> None:
+            # Held as long as it is shown, so that others who open the file share its memory.
+            self._held = held
+            self.image = held.image
+
+        self.opening.start(
+            f"Opening {Path(path).name}", lambda progress: SHARED.open(Path(path), progress=progress), opened
+        )
+
     def wait(self) -> None:
         """Block until all that was asked for is there: for scripts."""
-        for work in (self.pictures.counting, self.pictures.work, self.showing, self.summing, self.precision.work):
+        for work in (
+            self.opening,
+            self.pictures.counting,
+            self.pictures.work,
+            self.showing,
+            self.summing,
+            self.precision.work,
+        ):
             work.wait()
 
     # What follows from it
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(ny, nx) of the map; (0, 0) where there is none."""
-        return self.image.shape if self.image is not None and self.image.events is not None else (0, 0)
-
-    @property
-    def grid_chips(self) -> int:
-        """How many of the regions are chips of the grid; the drawn ones follow them."""
-        return len(self.regions or ()) - len(self.drawn_regions or ())
-
-    def number_at(self, y: float, x: float) -> int | None:
-        """Return the number of the region at a point, of those drawn first, as they lie on top; None where none is."""
-        if self.drawn_regions is not None and (number := owner_at(self.drawn_regions, y, x)) is not None:
-            return self.grid_chips + number
-        return owner_at(self._grid_regions, y, x) if self._grid_regions is not None else None
-
-    def hover(self, y: float | None, x: float | None) -> str:
-        """Say what lies under the mouse; None where it has left the maps."""
-        return hover_of(self, y, x)
+    def hover(self, y: float | None, x: float | None) -> None:
+        """Say in `pointed` what lies under the mouse; None where it has left the maps."""
+        self._set(pointed=hover_of(self, y, x))
 
     def _watch(self) -> None:
-        grid = ["size", "side_by_side", "stride", "origin_y", "origin_x", "crop_y", "crop_x", "use"]
         self.param.watch(lambda *_: self._load(None), "image")
-        self.param.watch(lambda *_: self._cut_again(), grid)
         self.param.watch(lambda *_: self._select_again(), "picks")
-        self.drawn.param.watch(lambda *_: self._cut_again(), "areas")
         self.pictures.param.watch(lambda *_: self._count_again(), "counts")
+        self.opening.param.watch(lambda *_: self._set(message=self.opening.message or self.message), "message")
         self.precision.param.watch(lambda *_: self._say(), ["prediction", "message"])
 
     def _load(self, recipe: Recipe | None) -> None:
@@ -222,60 +210,13 @@ class ChipState(param.Parameterized):
             return
         self._cut_again()
 
-    def _adopt(self, recipe: Recipe) -> None:
-        """Take grid, elements and energy range from a recipe."""
-        ny, nx = self.shape
-        y0, y1, x0, x1 = recipe.crop or (0, ny, 0, nx)
-        if recipe.elements is not None or recipe.lines is not None:
-            elements = recipe.elements or tuple(parse_line(line)[0] for line in recipe.lines or ())
-            self.elements.choose(elements, recipe.deconvolve, recipe.lines or ())
-        if recipe.energy is not None:
-            self.elements.energy = recipe.energy
-        self.param.update(
-            size=recipe.chip, side_by_side=recipe.stride is None, stride=recipe.stride or recipe.chip,
-            origin_y=recipe.origin[0], origin_x=recipe.origin[1], crop_y=(y0, y1), crop_x=(x0, x1),
-        )  # fmt: skip
+    def _regions_changed(self) -> None:
+        self._set(all_spectra=None, chip_counts=self._counted(self.regions))
+        self._select_again()
 
-    def _cut_again(self) -> None:
-        """Cut the map as is asked for now, as far as it fits."""
-        if self._quiet or not self.shape[0]:
-            return
-        asked = Cut(
-            self.size, None if self.side_by_side else self.stride, (self.origin_y, self.origin_x),
-            (*map(int, self.crop_y), *map(int, self.crop_x)),  # type: ignore[arg-type]
-        )  # fmt: skip
-        cut, notes = fitting(asked, self.shape)
-        with self._quietly():
-            self.param.update(
-                size=cut.size, stride=cut.stride or cut.size, origin_y=cut.origin[0], origin_x=cut.origin[1],
-                crop_y=cut.sides[0], crop_x=cut.sides[1],
-            )  # fmt: skip
-        grid = grid_of(cut, self.shape)
-        rows, columns = grid.counts_in(self.shape)
-        if self.use != "drawn" and rows * columns > _MOST_CHIPS:
-            notes = (*notes, f"{rows * columns:,} chips are too many to hold: choose more than {cut.size} px a chip.")
-        with batch_call_watchers(self):
-            self._set(grid=grid, message=" ".join(notes))
-            self._name_regions(rows * columns)
-            self._select_again()
-        self.precision.of(self.image, grid.crop)
+    def _cut_done(self) -> None:
+        self.precision.of(self.image, self.grid.crop if self.grid is not None else None)
         self._sum_all()
-
-    def _name_regions(self, chips: int) -> None:
-        """Make the regions in use, of the grid and of those drawn."""
-        wanted = self.grid if self.use != "drawn" and chips <= _MOST_CHIPS else None
-        if wanted is None or self.grid is None:
-            self._grid_regions = None
-        elif self._grid_regions is None or self._grid_regions.grid != wanted:
-            self._grid_regions = wanted.regions(self.shape)
-        drawn = self.drawn.regions() if self.use != "grid" else None
-        parts = [part for part in (self._grid_regions, drawn) if part is not None]
-        taken = set(self._grid_regions.names) if self._grid_regions is not None else set()
-        if drawn is not None and taken.intersection(drawn.names):
-            names = tuple(f"{name} (drawn)" if name in taken else name for name in drawn.names)
-            parts[-1] = drawn = replace(drawn, names=names)
-        regions = join(*parts) if parts else None
-        self._set(regions=regions, drawn_regions=drawn, all_spectra=None, chip_counts=self._counted(regions))
 
     def _select_again(self) -> None:
         """Find the chips that are picked among those there are now, and show their spectra."""
@@ -321,7 +262,7 @@ class ChipState(param.Parameterized):
 
         def work(progress: Progress) -> Spectra:
             settle(progress, _PAUSE_S)
-            return sum_all(image, regions, progress)
+            return chip_in_blocks(image, regions, progress)
 
         def keep(spectra: Spectra) -> None:
             if spectra.regions is self.regions:
@@ -370,26 +311,3 @@ class ChipState(param.Parameterized):
             size = f"a region of {pixels:,.0f} px"
         expected = self.precision.line(pixels, size) if self.shape[0] else ""
         self._set(summary=summary_of(self), expected=expected, chosen=chosen_of(self))
-
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """Change parameters without acting on it."""
-        before, self._quiet = self._quiet, True
-        try:
-            yield
-        finally:
-            self._quiet = before
-
-    def _set(self, **values: Any) -> None:
-        with param.edit_constant(self):
-            self.param.update(**values)
-
-
-def sum_all(image: SpectrumImage, regions: Regions, progress: Progress) -> Spectra:
-    """Return the spectra of all regions, summed in blocks between which `progress` is told."""
-    parts = []
-    for first in range(0, len(regions), _BLOCK):
-        if progress(first, len(regions)) is False:
-            raise CancelledError("summing was stopped.")
-        parts.append(chip(image, subset(regions, range(first, min(first + _BLOCK, len(regions))))))
-    return replace(parts[0], counts=np.concatenate([p.counts for p in parts]), names=regions.names, regions=regions)

@@ -14,12 +14,14 @@ from edsnb.core.areas import between, label_masks, polygon_mask, stroke_mask
 from edsnb.core.events import Array, frozen
 from edsnb.core.regions import Regions
 from edsnb.errors import EdsnbError, InputError
-from edsnb.io.label_images import read_label_image
+from edsnb.io.label_images import ENDINGS, read_label_image
 from edsnb.state.pictures import Picture
 
 COLOURS = ("#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0072B2", "#FFFFFF")
 """Okabe & Ito's without their orange, which is the colour of what is selected; and white."""
 NEW = "a new region"
+LABEL_FILES = ", ".join(ENDINGS)
+"""Endings of label images that can be imported."""
 _MOST_LABELS = 500
 Point = tuple[float, float]
 """y, x in pixels."""
@@ -254,7 +256,7 @@ class DrawnState(param.Parameterized):
         bands = [shape if isinstance(shape, Band) else getattr(shape, "band", None) for shape in shapes]
         lines = ["from edsnb.core import areas"]
         if any(isinstance(shape, Label) for shape in shapes):
-            lines.append("from edsnb.io.label_images import read_label_image")
+            lines.append("from edsnb.io.label_images import ENDINGS, read_label_image")
         needed = [line for band in bands if band is not None for line in band.picture.preface()]
         if needed:
             lines.append("import numpy as np")

@@ -101,7 +101,8 @@ class PictureState(param.Parameterized):
     right = param.ClassSelector(class_=Shown, constant=True, allow_None=True)
     counts = param.Parameter(constant=True, doc="(ny, nx) X-rays in the fitted range; None while unknown.")
     maps = param.ClassSelector(class_=PixelMaps, constant=True, allow_None=True, doc="Fitted maps, once asked for.")
-    message = param.String(default="", constant=True)
+    note = param.String(default="", constant=True, doc="What must be known of the picture on the left.")
+    message = param.String(default="", constant=True, doc="Why the picture on the right is not what was asked for.")
 
     def __init__(
         self, image: SpectrumImage | None, elements: ElementState, *, deliver: Deliver = at_once, **params: Any
@@ -209,9 +210,10 @@ class PictureState(param.Parameterized):
                 low, high = self.elements.energy
                 note = "" if _survey_names(self.image) != [COUNTS] else "The file has no image of the specimen."
                 picture = Picture("counts", energy=(low, high))
-                self._set(left=Shown(self.counts, COUNTS, "X-rays", picture, note=note))
+                self._set(left=Shown(self.counts, COUNTS, "X-rays", picture), note=note)
             return
-        self._set(left=_survey(self.image, self.survey))
+        shown = _survey(self.image, self.survey)
+        self._set(left=shown, note=shown.note if shown is not None else "")
 
     def _show_right(self) -> None:
         if self.image is None or self.image.events is None:

@@ -46,7 +46,7 @@ class PrecisionState(param.Parameterized):
             return self.message or ("Predicting the precision ..." if self.work.running else "")
         advice = self.prediction
         spread = advice.sd_pixel / pixels**0.5
-        found = ", ".join(f"{e} {sd:.2g}" for e, sd in zip(advice.elements, spread, strict=True))
+        found = ", ".join(f"{e} {sd:.2f}" for e, sd in zip(advice.elements, spread, strict=True))
         enough = advice.smallest_px
         size = f"{enough} px is the smallest size that meets 1 at% for all" if enough else "no size meets 1 at% for all"
         return f"Predicted sd (at%) of {what}: {found}; {size}."

@@ -47,6 +47,8 @@ _PALETTES = {
 _NO_LINES = np.empty((0, 4))
 _SMALLEST_FRAME = 60
 _NO_DATA = "#8a8a8a"
+_SPARSE_PX = 16
+"""Lines of a grid so many screen pixels apart, or more, are drawn in full."""
 _FEWEST_MS = 60
 """Least time between two reports of where the mouse is."""
 _HOVER = """
@@ -77,11 +79,12 @@ class MapPane:
             frame_width=width, frame_height=width, min_border=2, background_fill_color=_NO_DATA,
         )  # fmt: skip
         self._width = width
-        self._shape: tuple[int, int] = (1, 1)
+        self._shape: tuple[int, int] = (0, 0)
         self._pixel_nm: float | None = None
         self._scale = 1.0
         self._percentiles = (1.0, 99.0)
         self._image: Array | None = None
+        self._palette = "cividis"
         self._limits: Limits = None
         self._layers: dict[str, tuple[Array, Any]] = {}
         self._regions: Regions | None = None
@@ -93,7 +96,33 @@ class MapPane:
         if on_hover is not None:
             self._listen(on_hover)
         self.pane = pn.pane.Bokeh(self.figure)
-        self.linked: list[MapPane] = []
+        self.raster((1, 1))
+
+    def raster(self, shape: tuple[int, int], pixel_nm: float | None = None) -> None:
+        """Fit axes, frame and scale bar to a map of (ny, nx) pixels, where it is another than before."""
+        if (shape, pixel_nm) == (self._shape, self._pixel_nm):
+            return
+        self._shape, self._pixel_nm = shape, pixel_nm
+        ny, nx = shape
+        unit, self._scale = scale_of(shape, pixel_nm)
+        per_pixel = self._width / max(ny, nx)
+        wide, high = (max(round(n * per_pixel), _SMALLEST_FRAME) for n in (nx, ny))
+        # Where the frame is wider than the map is, so are the axes: pixels stay square.
+        spare_x, spare_y = wide / per_pixel - nx, high / per_pixel - ny
+        ends_x = np.array([-0.5 - spare_x / 2, nx - 0.5 + spare_x / 2]) * self._scale
+        ends_y = np.array([ny - 0.5 + spare_y / 2, -0.5 - spare_y / 2]) * self._scale
+        plot = self.figure
+        with pn.io.hold():
+            plot.update(tags=[self._scale], frame_width=wide, frame_height=high)
+            plot.xaxis.axis_label, plot.yaxis.axis_label = f"x ({unit})", f"y ({unit}), row 0 on top"
+            if pixel_nm is not None:
+                self._bar_of_length.unit = unit
+            for axis, (start, end) in ((plot.x_range, ends_x.tolist()), (plot.y_range, ends_y.tolist())):
+                axis.update(start=start, end=end, reset_start=start, reset_end=end)
+            for name, (lines, colours) in list(self._layers.items()):
+                self._draw(name, lines, colours)
+            self._show_axes(True)
+        self.push()
 
     def show(
         self,
@@ -105,6 +134,7 @@ class MapPane:
         limits: Limits = None,
         cmap: str = "cividis",
         title: str | None = None,
+        aligned: bool = True,
     ) -> None:
         """Draw an image.
 
@@ -123,34 +153,38 @@ class MapPane:
             `contrast`, ``symmetric`` about zero.
         cmap
             cividis, viridis, grey, or RdBu for values about zero.
+        aligned
+            False for an image that does not lie on the map: it is drawn without axes and chips, in the same frame.
         """
-        y0, y1, x0, x1 = extent_px or (0, image.shape[0], 0, image.shape[1])
-        self._place((round(y1 - y0), round(x1 - x0)) if extent_px is None else self._covered(extent_px), pixel_nm)
+        if aligned and extent_px is None:
+            self.raster(image.shape[:2], pixel_nm)
         drawn, _ = thinned(image)
         coloured = image.ndim == 3
-        self._image = None if coloured else image
-        self._limits = limits
+        self._image, self._limits = (None if coloured else image), limits
+        y0, y1, x0, x1 = extent_px or ((0, *image.shape[:1], 0, *image.shape[1:2]) if aligned else self._fitted(image))
         place = {"y": [(y0 - 0.5) * self._scale], "x": [(x0 - 0.5) * self._scale]}
         place |= {"dh": [(y1 - y0) * self._scale], "dw": [(x1 - x0) * self._scale]}
-        if coloured:
-            self._colours.data = {"image": [np.ascontiguousarray(drawn, np.uint8).view(np.uint32)[:, :, 0]], **place}
-        else:
-            palette = _palette(cmap)
-            if self._mapper.palette != palette:
-                self._mapper.palette = palette
-            self._rescale()
-            self._source.data = {"image": [np.asarray(drawn, np.float32)], **place}
-        self._glyphs["image"].visible, self._glyphs["colours"].visible = not coloured, coloured
-        self._bar.visible = not coloured
-        self._bar.title = unit
-        if title is not None:
-            self.figure.title.text = title
-        if not coloured:
-            self.legend({})
+        with pn.io.hold():
+            if coloured:
+                pixels = np.ascontiguousarray(drawn, np.uint8).view(np.uint32)[:, :, 0]
+                self._colours.data = {"image": [pixels], **place}
+            else:
+                if self._palette != cmap:
+                    self._palette, self._mapper.palette = cmap, _palette(cmap)
+                self._rescale()
+                self._source.data = {"image": [np.asarray(drawn, np.float32)], **place}
+                self.legend({})
+            self._glyphs["image"].visible, self._glyphs["colours"].visible = not coloured, coloured
+            self._bar.update(visible=not coloured, title=unit)
+            if title is not None:
+                self.figure.title.text = title
+            self._show_axes(aligned)
         self.push()
 
     def legend(self, colours: Mapping[str, str]) -> None:
         """Say which colour stands for what, beside an image in colours."""
+        if [item.label.value for item in self._legend.items] == list(colours):
+            return
         for square, colour in zip(self._squares, colours.values(), strict=False):
             square.glyph.fill_color = colour
         self._legend.items = [
@@ -184,6 +218,11 @@ class MapPane:
 
     def grid(self, grid: ChipGrid | None) -> None:
         """Draw the lines of a chip grid; None removes them."""
+        if grid is not None:
+            # Fainter where lines are so dense that they would hide the picture.
+            between = min(grid.step, grid.size) * self._width / max(self._shape)
+            strength = min(max(between / _SPARSE_PX, 0.25), 1.0)
+            self._chips[0].glyph.line_alpha, self._chips[1].glyph.line_alpha = 0.35 * strength, 0.8 * strength
         self._draw("grid", grid_lines(grid, self._shape) if grid is not None else _NO_LINES)
 
     def areas(self, regions: Regions | None, colours: Sequence[str] | None = None) -> None:
@@ -201,15 +240,23 @@ class MapPane:
         """Let both show the same part of the map from now on."""
         other.figure.x_range, other.figure.y_range = self.figure.x_range, self.figure.y_range
         other._bar_of_length.range = self.figure.x_range
-        self.linked.append(other)
-        other.linked.append(self)
+
+    def pixel(self, y: float, x: float) -> tuple[float, float]:
+        """Return a place on the axes in pixels of the map."""
+        return y / self._scale, x / self._scale
+
+    @property
+    def scale(self) -> float:
+        """Length of a pixel on the axes."""
+        return self._scale
 
     def push(self) -> None:
         """Send what has changed; in a served app Bokeh does that by itself."""
         push(self.pane)
 
     def _make_tools(self) -> None:
-        wheel = WheelZoomTool()
+        # Not in the tool bar, which is too short for it; it is always on.
+        wheel = WheelZoomTool(visible=False)
         self.figure.add_tools(wheel, ResetTool())
         self.figure.toolbar.active_scroll = wheel
         self.figure.toolbar.logo = None
@@ -241,14 +288,19 @@ class MapPane:
         ends = {"x0": "x0", "y0": "y0", "x1": "x1", "y1": "y1"}
         empty: dict[str, list[float]] = {"x0": [], "y0": [], "x1": [], "y1": []}
         self._lines = {name: ColumnDataSource({**empty, "colour": []}) for name in ("grid", "areas", "selected")}
-        draw = self.figure.segment
-        draw(**ends, source=self._lines["grid"], line_color="#000000", line_alpha=0.35, line_width=2)
-        draw(**ends, source=self._lines["grid"], line_color="#FFFFFF", line_alpha=0.8, line_width=1)
-        draw(**ends, source=self._lines["areas"], line_color="#000000", line_alpha=0.6, line_width=4)
-        draw(**ends, source=self._lines["areas"], line_color="colour", line_width=2)
-        cap = {"line_cap": "square"}
-        draw(**ends, source=self._lines["selected"], line_color="#000000", line_alpha=0.6, line_width=5, **cap)
-        draw(**ends, source=self._lines["selected"], line_color=ORANGE, line_width=3, **cap)
+        # Each line twice: a dark one beneath keeps it visible on light ground.
+        styles = [
+            ("grid", "#000000", 0.35, 2), ("grid", "#FFFFFF", 0.8, 1),
+            ("areas", "#000000", 0.6, 4), ("areas", "colour", 1.0, 2),
+            ("selected", "#000000", 0.6, 5), ("selected", ORANGE, 1.0, 3),
+        ]  # fmt: skip
+        self._chips = [
+            self.figure.segment(
+                **ends, source=self._lines[name], line_color=colour, line_alpha=alpha, line_width=width,
+                line_cap="butt" if name == "grid" else "square",
+            )
+            for name, colour, alpha, width in styles
+        ]  # fmt: skip
 
     def _listen(self, on_hover: Hovered) -> None:
         self._mouse = ColumnDataSource({"y": [np.nan], "x": [np.nan]})
@@ -269,40 +321,26 @@ class MapPane:
         if event.x is None or event.y is None:
             return
         held = event.modifiers or {}
-        on_tap(event.y / self._scale, event.x / self._scale, frozenset(key for key, down in held.items() if down))
+        on_tap(*self.pixel(event.y, event.x), frozenset(key for key, down in held.items() if down))
 
-    def _covered(self, extent_px: tuple[float, float, float, float]) -> tuple[int, int]:
-        """Return the shape of the map that an image at `extent_px` lies on: at least what is drawn now."""
-        return max(self._shape[0], round(extent_px[1])), max(self._shape[1], round(extent_px[3]))
+    def _fitted(self, image: Array) -> tuple[float, float, float, float]:
+        """Return the largest place inside the map's that has the image's proportions."""
+        (ny, nx), (height, width) = self._shape, image.shape[:2]
+        share = min(ny / height, nx / width)
+        y, x = 0.5 * (ny - share * height), 0.5 * (nx - share * width)
+        return y, ny - y, x, nx - x
 
-    def _place(self, shape: tuple[int, int], pixel_nm: float | None) -> None:
-        """Fit axes, frame and scale bar to a map, where it is another than before."""
-        if (shape, pixel_nm) == (self._shape, self._pixel_nm) and self._image is not None:
-            return
-        self._shape, self._pixel_nm = shape, pixel_nm
-        ny, nx = shape
-        unit, self._scale = scale_of(shape, pixel_nm)
-        self.figure.tags = [self._scale]
-        self.figure.xaxis.axis_label = f"x ({unit})"
-        self.figure.yaxis.axis_label = f"y ({unit}), row 0 on top"
-        self._bar_of_length.visible = pixel_nm is not None
-        if pixel_nm is not None:
-            self._bar_of_length.unit = unit
-        per_pixel = self._width / max(ny, nx)
-        wide, high = (max(round(n * per_pixel), _SMALLEST_FRAME) for n in (nx, ny))
-        self.figure.frame_width, self.figure.frame_height = wide, high
-        # Where the frame is wider than the map is, so are the axes: pixels stay square.
-        spare_x, spare_y = wide / per_pixel - nx, high / per_pixel - ny
-        x, y = self.figure.x_range, self.figure.y_range
-        ends_x = np.array([-0.5 - spare_x / 2, nx - 0.5 + spare_x / 2]) * self._scale
-        ends_y = np.array([ny - 0.5 + spare_y / 2, -0.5 - spare_y / 2]) * self._scale
-        for axis, (start, end) in ((x, ends_x.tolist()), (y, ends_y.tolist())):
-            axis.update(start=start, end=end, reset_start=start, reset_end=end)
-        for name, (lines, colours) in list(self._layers.items()):
-            self._draw(name, lines, colours)
+    def _show_axes(self, aligned: bool) -> None:
+        """Show what holds of the map alone: axes, scale bar, chips."""
+        self.figure.axis.visible = aligned
+        self._bar_of_length.visible = aligned and self._pixel_nm is not None
+        for glyph in self._chips:
+            glyph.visible = aligned
 
     def _draw(self, name: str, lines: Array, colours: Any = "") -> None:
         """Put lines (m, 4) in pixels into a layer."""
+        if not len(lines) and name in self._layers and not len(self._layers[name][0]):
+            return
         self._layers[name] = (lines, colours)
         y0, x0, y1, x1 = np.asarray(self._scale * lines.T, np.float32)
         named = [colours] * len(x0) if isinstance(colours, str) else list(colours)
