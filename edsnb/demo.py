@@ -163,7 +163,9 @@ def published_case(
         place = folder or Path(stack.enter_context(TemporaryDirectory(prefix="edsnb-"))) / _STAND_IN
         write_velox_batches(Composition.of(windows.quantification, VELOX), place, overwrite=overwrite)
         velox = read_velox_tables(place, own.spectra.regions, own=ours, method=VELOX)
-    velox = replace(velox, convention="Net counts in windows with family k-factors; made by edsnb, not by Velox.")
+    kept = velox.source if folder else "an export made for this comparison, not kept"
+    made = "Net counts in windows with family k-factors; made by edsnb, not by Velox."
+    velox = replace(velox, convention=made, source=kept)
     found = {EDSNB: ours, HYPERSPY: Composition.of(hyperspy.quantification, HYPERSPY), VELOX: velox}
     return PublishedCase(image, truth, found, {EDSNB: own, HYPERSPY: hyperspy})
 

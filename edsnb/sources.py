@@ -157,7 +157,7 @@ def _grid(recipes: Sequence[Recipe]) -> dict[str, Any]:
         if own != usual and own not in named:
             named.append(own)
     if len(named) > 1:
-        told = " and ".join(", ".join(f"{k} {v}" for k, v in own.items() if v is not None) for own in named)
+        told = " and ".join(", ".join(f"{k} {v}" for k, v in own.items() if v != usual[k]) for own in named)
         raise InputError(f"the sides have chips of their own ({told}); only the same chips can be compared. Name one.")
     return named[0] if named else usual
 

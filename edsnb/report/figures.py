@@ -109,7 +109,9 @@ def _fits(report: Report, comparison: Comparison, k: int) -> Iterator[tuple[str,
 def _picture(report: Report, name: str, caption: str, figure: Figure) -> Picture:
     """Draw a figure in both formats, with the report's label on it."""
     if report.label:
-        figure.text(0.999, 0.5, report.label, rotation=90, ha="right", va="center", fontsize=5.5, color="#B03A00")
+        # The first part is enough: the whole may be longer than the figure is high.
+        label = report.label.partition(";")[0]
+        figure.text(0.999, 0.5, label, rotation=90, ha="right", va="center", fontsize=5.5, color="#B03A00")
     return Picture(
         name, caption, float(figure.get_figwidth()), figure_bytes(figure, "png"), figure_bytes(figure, "svg")
     )

@@ -14,7 +14,15 @@ from edsnb.core.comparison.compare import Comparison
 from edsnb.core.comparison.tables import Table, to_html
 from edsnb.report.figures import Picture
 from edsnb.report.record import Report
-from edsnb.report.tables import AGREEMENT_LEGEND, agreement_table, methods_table, notes_of, worst_table
+from edsnb.report.tables import (
+    AGREEMENT_LEGEND,
+    STOICHIOMETRY_LEGEND,
+    agreement_table,
+    methods_table,
+    notes_of,
+    phase_tables,
+    worst_table,
+)
 
 _STYLE = Path(__file__).with_name("report.css")
 _PIXELS_PER_INCH = 128
@@ -104,7 +112,9 @@ def _stoichiometry(report: Report, phases: Picture | None) -> str:
         return ""
     parts = ['<h2 id="stoichiometry">Phases and stoichiometry</h2>']
     if report.stoichiometry is not None:
-        parts.append(f'<div class="table numbers">{report.stoichiometry.to_html()}</div>')
+        parts += [_table(table, "numbers dense") for table in phase_tables(report.stoichiometry)]
+        parts.append(f'<p class="lead">{html.escape(STOICHIOMETRY_LEGEND)}</p>')
+        parts += [f"<p>{html.escape(note)}</p>" for note in report.stoichiometry.notes]
     elif report.phases is not None:
         parts.append(f"<p>{html.escape(report.phases.describe())}</p>")
     return "\n".join([*parts, *([_figure(phases)] if phases is not None else [])])

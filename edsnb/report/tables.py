@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from edsnb.core.comparison.agreement import LIMITS
 from edsnb.core.comparison.compare import Comparison
 from edsnb.core.comparison.composition import Composition
+from edsnb.core.comparison.phase_mean import PhaseResult
 from edsnb.core.comparison.phases import Phases
+from edsnb.core.comparison.stoichiometry import Stoichiometry
 from edsnb.core.comparison.tables import NOTHING, Cell, Table
 from edsnb.report.record import Report
 
@@ -101,6 +103,43 @@ AGREEMENT_LEGEND = (
 )
 
 
+def phase_tables(found: Stoichiometry) -> tuple[Table, ...]:
+    """Return a table for each phase (and sample): a row a method, a group of columns an element."""
+    tables = []
+    for sample, phase in dict.fromkeys((r.sample, r.phase) for r in found):
+        here = [r for r in found if (r.sample, r.phase) == (sample, phase)]
+        some = here[0]
+        expected = ", ".join(f"{e} {x:.2f}" for e, x in zip(some.elements, some.expected, strict=True))
+        tables.append(
+            Table(
+                groups=(("", 2), *((element, 3) for element in some.elements)),
+                columns=("Method", "chips", *(("mean (at%)", "normalised (at%)", "error (%)") * len(some.elements))),
+                rows=tuple(_phase_row(found, r) for r in here),
+                caption=f"{f'{sample}, ' if sample else ''}{phase} as {some.formula}; expected {expected} at%.",
+            )
+        )
+    return tuple(tables)
+
+
+def _phase_row(found: Stoichiometry, r: PhaseResult) -> tuple[Cell, ...]:
+    """Return the cells of one method in one phase; the smallest error of each element is bold."""
+    shown = Numbers(counted=False)
+    cells = [Cell(r.method, number=False), Cell(str(r.chips))]
+    for k, element in enumerate(r.elements):
+        best = r.method in found.best(r.sample, r.phase, element)
+        cells.append(Cell(shown.with_error(r.summed[k], r.summed_se[k])))
+        cells.append(Cell(shown.with_error(r.normalised[k], r.se_scatter[k])))
+        cells.append(Cell(shown.value(r.error_percent[k]), bold=best))
+    return tuple(cells)
+
+
+STOICHIOMETRY_LEGEND = (
+    "Mean: at% over the chips of the phase, ± one standard error from their scatter. Normalised: the formula's "
+    "elements alone share the 100 %. Error: |normalised − expected| / expected; bold: the smallest of the methods. "
+    "Standard errors do not know what all chips share, such as errors of k-factors."
+)
+
+
 def without_empty(table: Table) -> Table:
     """Return a table without the columns in which no number stands."""
     keep = [any(row[i].text != NOTHING for row in table.rows) for i in range(len(table.columns))]
@@ -179,10 +218,18 @@ class Numbers:
         """Return a number with its sign and its standard error, where that is known."""
         if not math.isfinite(value):
             return NOTHING
-        text = f"{value:+{self._form(value)}}".replace("-", "−")
+        return self._beside(f"{value:+{self._form(value)}}".replace("-", "−"), error)
+
+    def with_error(self, value: float, error: float) -> str:
+        """Return a number with its standard error, where that is known."""
+        return self._beside(self.value(value), error)
+
+    def _beside(self, text: str, error: float) -> str:
+        """Return a text with an error beside it."""
+        if not math.isfinite(error):
+            return text
         # Two decimals would call an error of 0.003 none.
-        small = f"{error:.1g}" if 0 < error < _SMALL else self.value(error)
-        return f"{text} ± {small}" if math.isfinite(error) else text
+        return f"{text} ± {f'{error:.1g}' if 0 < error < _SMALL else self.value(error)}"
 
     def ends(self, low: float, high: float) -> str:
         """Return two ends."""
