@@ -17,10 +17,12 @@ from param.parameterized import batch_call_watchers
 
 from edsnb.core.fitting.fit import default_range
 from edsnb.core.fitting.lines import SHELLS, LineFamily, families_in, parse_line, usual_family, xraylib_family
+from edsnb.core.fitting.suggest import Suggestion, Suggestions, find_lines
 from edsnb.core.image import SpectrumImage
 from edsnb.core.regions import Spectra
 from edsnb.errors import ElementError
 from edsnb.state.periodic import BY_SYMBOL, find_elements
+from edsnb.state.work import Work
 
 
 class Role(Enum):
@@ -55,9 +57,13 @@ class ElementState(param.Parameterized):
     energy = param.NumericTuple(default=(0.2, 20.0), length=2, doc="Fitted range, keV.")
     beam_kev = param.Number(default=None, allow_None=True, doc="Beam energy, above which no line is excited, keV.")
     message = param.String(default="", doc="What came of the last change, in plain words.")
+    data = param.Parameter(default=None, constant=True, doc="The map or spectra in which elements are looked for.")
+    suggestions = param.Parameter(default=None, constant=True, doc="What the last search found; None before it.")
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
+        self.work = Work()
+        """The search for further elements."""
         self._chosen: dict[str, _Choice] = {}
         self._absent: dict[str, str] = {}
         self._published: tuple[object, ...] = ((), (), {})
@@ -77,7 +83,9 @@ class ElementState(param.Parameterized):
             e.symbol: _Choice(e.quantify, f"{e.symbol}_{e.family}" if e.family else None) for e in data.elements
         }
         self._absent = {}
-        with batch_call_watchers(self):
+        self.work.cancel()
+        with batch_call_watchers(self), param.edit_constant(self):
+            self.param.update(data=data, suggestions=None)
             self.param.update(energy=default_range(data), beam_kev=data.acquisition.beam_kev)
             self._publish("Elements as selected in the file." if self._chosen else "The file has no elements selected.")
 
@@ -165,6 +173,32 @@ class ElementState(param.Parameterized):
             self._chosen[symbol] = replace(self._chosen[symbol], line=name)
             self._publish(self._said(symbol))
 
+    def suggest(self, data: SpectrumImage | Spectra | None = None) -> None:
+        """Look for further elements in the sum of the loaded data, or of others, while all else goes on."""
+        searched = self.data if data is None else data
+        if searched is None:
+            self._publish("No spectrum is loaded in which elements could be looked for.")
+            return
+        low, high = self.energy
+        chosen = (*self.elements, *self.deconvolve)
+
+        def found(suggestions: Suggestions) -> None:
+            with param.edit_constant(self):
+                self.suggestions = suggestions
+
+        self.work.start(
+            "Looking for further elements",
+            lambda progress: find_lines(_to_search(searched), chosen, energy=(low, high)),
+            found,
+        )
+
+    def suggested(self) -> tuple[tuple[Suggestion, bool], ...]:
+        """Return what was found and is not chosen yet, and whether it is significant; the most significant first."""
+        if self.suggestions is None:
+            return ()
+        groups = ((self.suggestions.found, True), (self.suggestions.weaker, False))
+        return tuple((s, clear) for group, clear in groups for s in group if s.element not in self._chosen)
+
     def recipe_fields(self) -> dict[str, Any]:
         """Return `elements`, `deconvolve` and `lines` for a Recipe, which refuses them where none is quantified."""
         lines = tuple(self.lines[symbol] for symbol in self.elements)
@@ -250,6 +284,18 @@ class ElementState(param.Parameterized):
         if choice.quantify and choice.line not in (None, *families):
             return f"{choice.line} does not lie {self._range()}: {self._line(symbol)} is used."
         return ""
+
+
+def _to_search(data: SpectrumImage | Spectra) -> SpectrumImage | Spectra:
+    """Return what a search may sum up: of stored spectra the one that holds all others, if there is one."""
+    spectra = data.spectra if isinstance(data, SpectrumImage) and data.events is None else data
+    if not isinstance(spectra, Spectra) or spectra.regions is not None:
+        return data
+    most = int(spectra.counts.sum(axis=1, dtype=float).argmax())
+    # Where others are parts of it, it has at least their counts in every channel; independent ones scatter.
+    if (spectra.counts[most] < spectra.counts).any():
+        return spectra
+    return replace(spectra, counts=spectra.counts[most : most + 1], names=spectra.names[most : most + 1])
 
 
 def _listed(value: Any) -> list[Any]:

@@ -58,6 +58,6 @@ class ChosenElements(_View):
 class FoundElements(_View):
     """Suggestions with what speaks against them."""
 
-    rows = param.List(default=[], doc="[symbol, line, significance, note] of each.")
+    rows = param.List(default=[], doc="[symbol, line, significance, note, whether it is clear] of each.")
 
     _esm = _script("dom.js") + _script("element_found.js")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import panel as pn
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from edsnb.core.image import ElementSetting
 from edsnb.widgets.element_picker import ElementPicker
 from tests.browser.conftest import settle, until
+from tests.simulated import small
 
 
 def cell(page: Page, name: str) -> Locator:
@@ -122,6 +126,32 @@ def test_chosen_elements(page: Page, picker):
         page.get_by_role("button", name=f"Remove {symbol}").click()
     expect(page.get_by_text("No element is quantified: choose at least one.")).to_be_visible()
     expect(page.get_by_text("No element is chosen yet")).to_be_visible()
+
+
+def test_suggestions(page: Page, serve, shot):
+    """The search begins by itself when the picker is opened, and its chips are pressed by hand."""
+    made: list[ElementPicker] = []
+
+    def app():
+        made.append(ElementPicker(replace(small().image, elements=(ElementSetting("La"), ElementSetting("Sr")))))
+        return pn.Column(made[-1], width=360)
+
+    serve(app)
+    state = made[-1].state
+    found = page.get_by_role("list", name="Suggested elements")
+    expect(found.get_by_role("button", name="Quantify Ti")).to_be_visible()
+    expect(cell(page, "Titanium, 22, not chosen, suggested,")).to_be_visible()
+    settle(page)
+    shot("picker-suggestions")
+    found.get_by_role("button", name="Quantify Ti").click()
+    until(lambda: state.elements == ("La", "Sr", "Ti"))
+    found.get_by_role("button", name="Deconvolve Cu").click()
+    until(lambda: state.deconvolve == ("Cu",))
+    expect(found.get_by_role("button", name="Quantify Ti")).to_have_count(0)
+    state.param.watch(lambda event: made.append(event.new), "suggestions")
+    page.get_by_role("button", name="Suggest elements from the peaks").click()
+    until(lambda: made[-1] is state.suggestions)
+    assert state.suggestions.chosen == ("La", "Sr", "Ti", "Cu")
 
 
 @pytest.mark.parametrize(

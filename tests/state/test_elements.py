@@ -15,7 +15,7 @@ from edsnb.core.regions import ChipGrid, chip
 from edsnb.recipe import Recipe
 from edsnb.state.elements import ElementState, Role
 from edsnb.state.periodic import BY_SYMBOL, ELEMENTS
-from tests.simulated import small
+from tests.simulated import small, stored_only
 
 
 def selecting(*settings: ElementSetting, **acquisition):
@@ -243,3 +243,40 @@ def test_the_table_is_the_periodic_table():
 
 def test_symbols_are_those_of_the_line_table():
     assert [e.symbol for e in ELEMENTS[:107]] == [symbol_of(z) for z in range(1, 108)]
+
+
+def test_further_elements_are_found_and_accepted():
+    state = ElementState.of(selecting(ElementSetting("La"), ElementSetting("Fe"), ElementSetting("Sr")))
+    assert state.suggested() == ()
+    state.suggest()
+    state.work.wait()
+    clear = [suggestion.element for suggestion, is_clear in state.suggested() if is_clear]
+    assert set(clear) == {"Ti", "O", "Cu", "C"}
+    assert state.suggestions.chosen == ("La", "Fe", "Sr")
+    state.add("Ti")
+    assert "Ti" not in [suggestion.element for suggestion, _ in state.suggested()]
+    state.load(selecting())
+    assert state.suggestions is None
+
+
+def test_nothing_to_search():
+    state = ElementState()
+    state.suggest()
+    assert "No spectrum is loaded in which elements could be looked for." in state.message
+    state.load(replace(stored_only(), spectra=None))
+    state.suggest()
+    state.work.wait()
+    assert "holds no spectrum image" in state.work.message
+
+
+def test_sum_among_stored_spectra_is_searched_alone():
+    stored = stored_only()
+    state = ElementState.of(stored)
+    state.suggest()
+    state.work.wait()
+    total = float(stored.spectra.counts[0].sum())
+    assert 0.9 * total < state.suggestions.counts <= total
+    parts = replace(stored.spectra, counts=stored.spectra.counts[1:], names=stored.spectra.names[1:])
+    state.suggest(parts)
+    state.work.wait()
+    assert 0.9 * total < state.suggestions.counts <= total

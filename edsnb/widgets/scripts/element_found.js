@@ -1,6 +1,6 @@
 // What the search found and is not chosen yet, the strongest first.
 //
-// model.rows: [symbol, line, significance, note]. Sends ["accept", symbol, quantify].
+// model.rows: [symbol, line, significance, note, clear]. Sends ["accept", symbol, quantify].
 
 function entry(model, [symbol, line, significance, note]) {
   const item = make("li")
@@ -20,7 +20,12 @@ function entry(model, [symbol, line, significance, note]) {
 
 export function render({model}) {
   const list = make("ul", "suggestions", "", {"aria-label": "Suggested elements"})
-  const paint = () => refill(list, model.rows.map(row => entry(model, row)))
+  function paint() {
+    const entries = model.rows.map(row => entry(model, row))
+    const weaker = model.rows.findIndex(row => !row[4])
+    if (weaker >= 0) entries.splice(weaker, 0, make("li", "faint", "Not significant, but perhaps:"))
+    refill(list, entries)
+  }
   paint()
   model.on("rows", paint)
   return makeRoot(list)
