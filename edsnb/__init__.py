@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from edsnb.recipe import Recipe
     from edsnb.report.write import write_report
     from edsnb.widgets.chip_explorer import ChipExplorer
+    from edsnb.widgets.compare_view import CompareView
     from edsnb.widgets.element_picker import ElementPicker
     from edsnb.widgets.fit_explorer import FitExplorer
     from edsnb.widgets.setup import setup
@@ -84,6 +85,7 @@ _HOMES = {
     "edsnb.recipe": ("Recipe",),
     "edsnb.report.write": ("write_report",),
     "edsnb.widgets.chip_explorer": ("ChipExplorer",),
+    "edsnb.widgets.compare_view": ("CompareView",),
     "edsnb.widgets.element_picker": ("ElementPicker",),
     "edsnb.widgets.fit_explorer": ("FitExplorer",),
     "edsnb.widgets.setup": ("setup",),
@@ -101,7 +103,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "Composition", "compare", "Comparison", "find_phases", "Phases",
     "stoichiometry", "Stoichiometry", "stoichiometry_errors", "write_report",
     "Recipe", "analyse", "Analysis", "read_labels", "Labels", "simulate", "example", "EdsnbError", "EdsnbWarning",
-    "setup", "ChipExplorer", "ElementPicker", "FitExplorer", "Workbench",
+    "setup", "ChipExplorer", "ElementPicker", "FitExplorer", "CompareView", "Workbench",
 ]  # fmt: skip
 
 

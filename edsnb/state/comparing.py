@@ -53,8 +53,10 @@ class CompareState(param.Parameterized):
     element: Any = param.Selector(default=NONE, objects=[NONE], label="Element")
     selected = param.Parameter(default=(), constant=True, doc="Names of the selected chips, a tuple.")
 
-    comparison = param.ClassSelector(class_=Comparison, constant=True, allow_None=True)
-    frame = param.ClassSelector(class_=Frame, constant=True, allow_None=True, doc="Where chips are drawn, if known.")
+    comparison: Any = param.ClassSelector(class_=Comparison, constant=True, allow_None=True)
+    frame: Any = param.ClassSelector(
+        class_=Frame, constant=True, allow_None=True, doc="Where chips are drawn, if known."
+    )
     shown = param.Parameter(default=(), constant=True, doc="Elements that are shown, a tuple.")
     problem = param.String(default="", constant=True, doc="Why there is nothing to show; empty where there is.")
     message = param.String(default="", constant=True, doc="What came of the last action.")
@@ -327,7 +329,7 @@ class CompareState(param.Parameterized):
         self._quiet = True
         self._set(
             comparison=comparison, frame=frame, problem="", message="", shown=_shown(comparison, self.elements),
-            selected=kept or _first_known(comparison),
+            selected=kept or _some_chip(comparison),
         )  # fmt: skip
         self._offer_elements()
         self._quiet = False
@@ -390,7 +392,7 @@ def _shown(comparison: Comparison, chosen: list[str]) -> tuple[str, ...]:
     return tuple(kept or comparison.elements)[:MOST]
 
 
-def _first_known(comparison: Comparison) -> tuple[str, ...]:
-    """Return the first chip with values on both sides, so that there is something to see."""
-    known = np.isfinite(comparison.difference).any(axis=1)
-    return (comparison.names[int(known.argmax())],) if known.any() else comparison.names[:1]
+def _some_chip(comparison: Comparison) -> tuple[str, ...]:
+    """Return a chip in the middle of those with values on both sides, so that there is something to see."""
+    known = np.flatnonzero(np.isfinite(comparison.difference).any(axis=1))
+    return (comparison.names[int(known[len(known) // 2])],) if known.size else comparison.names[:1]

@@ -20,7 +20,7 @@ from edsnb.core.image import SpectrumImage
 from edsnb.errors import EdsnbError, InputError
 from edsnb.state.jobs import plain as sentence
 
-BY = {"rules": "rules", "clusters of like at%": "clusters"}
+BY = {"rules": "rules", "clusters": "clusters"}
 _MARKERS = re.compile(r"[A-Z][a-z]?(?:\s*[,;+ ]\s*[A-Z][a-z]?)*")
 
 
