@@ -8,11 +8,11 @@ VERSION := import sys; print("%d.%d" % sys.version_info[:2])
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test browser lint bench lock install clean
+.PHONY: help demo test test-binder browser lint bench lock install clean
 
 help: ## Show what can be made
 	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv]"
-	@sed -n 's/^\([a-z]*\):.*## /  make \1:/p' Makefile | awk -F: '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1:/p' Makefile | awk -F: '{ printf "%-14s %s\n", $$1, $$2 }'
 
 demo: $(STAMP) ## Simulate a map, cut, fit and quantify it; pictures in results/demo
 	@echo "edsnb: running the demo into results/demo (half a minute)"
@@ -21,6 +21,10 @@ demo: $(STAMP) ## Simulate a map, cut, fit and quantify it; pictures in results/
 test: $(STAMP) browser ## Run the notebooks and the tests, in a real browser too, on two cores
 	@echo "edsnb: running the tests and the notebooks (about ten minutes)"
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --nbmake notebooks tests
+
+test-binder: $(STAMP) browser ## Build Binder's environment in a clean folder, and try both of its doors in a browser
+	@echo "edsnb: building Binder's environment anew (several minutes)"
+	@$(BIN)/python -m pytest -s tests/browser/check_binder.py
 
 lint: $(STAMP) ## Check style, format and types
 	@echo "edsnb: ruff check"; $(BIN)/ruff check .

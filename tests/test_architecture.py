@@ -36,6 +36,7 @@ BELOW: dict[str, set[str]] = {
         *{"report", "comparing"},
     },
     "__main__": {"cli"},
+    "proxy": set(),
     "cli": {"edsnb", "errors", "commands"},
 }
 """What each room may import, itself apart. ``edsnb`` is the package's own __init__, which loads names on demand."""
