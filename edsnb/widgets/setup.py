@@ -24,4 +24,4 @@ def setup() -> None:
     hv.Store.set_current_backend("bokeh")
     # Without a graphics card WebGL is drawn in software, up to five times slower than the canvas.
     hv.renderer("bokeh").webgl = False
-    pn.extension("tabulator", inline=True)
+    pn.extension("tabulator", "filedropper", inline=True)
