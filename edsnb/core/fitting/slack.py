@@ -108,7 +108,8 @@ def knots(energy_kev: Array) -> Array:
     root = np.sqrt(np.maximum(energy_kev, 0.0))
     count = max(2, 1 + round((root[-1] - root[0]) / _KNOT_KEV))
     places, distance = np.linspace(root[0], root[-1], count, retstep=True)
-    return np.maximum(0.0, 1.0 - np.abs(root[:, None] - places) / max(float(distance), 1e-9))
+    heights = np.maximum(0.0, 1.0 - np.abs(root[:, None] - places) / max(float(distance), 1e-9))
+    return np.asarray(heights / heights.sum(axis=1, keepdims=True))
 
 
 def continuum_slack(bends: Array, continuum: Array) -> Array:
