@@ -82,6 +82,7 @@ class CompareState(param.Parameterized):
         self.base: Analysis | None = None
         self.methods: dict[str, Method] = {}
         self._found: dict[str, Found] = {}
+        self._offered: set[str] = set()
         self._pixel_nm = pixel_nm
         self._folder: Path | None = None
         self._quiet = True
@@ -113,23 +114,20 @@ class CompareState(param.Parameterized):
         """
         before = next((n for n, m in self.methods.items() if m.what is self.base), None) if self.base else None
         self.comparing.cancel()
-        if before is not None:
-            del self.methods[before]
+        self.methods = {n: m for n, m in self.methods.items() if n != before and n not in self._offered}
         self._found = {n: f for n, f in self._found.items() if n in self.methods and self.methods[n].kind is Kind.READY}
-        self.base = analysis
+        self.base, name = analysis, NONE
         self.phases.forget()
         self._quiet = True
-        chosen = self.first, self.second
-        name = None
+        wanted = self.first, self.second
         if analysis is not None:
             method = method_of(analysis, tuple(self.methods))
-            self.methods = {method.name: method, **self.methods}
-            name = method.name
+            self.methods, name = {method.name: method, **self.methods}, method.name
         self._offer()
-        self.first, self.second = (
-            name if name and one in (NONE, before) and one != two else one if one in self.methods else NONE
-            for one, two in zip(chosen, (None, NONE), strict=True)
-        )
+        for side, one in zip(("first", "second"), wanted, strict=True):
+            one = name if one == before or (side == "first" and one == NONE) else one
+            if one in self.param[side].objects:
+                setattr(self, side, one)
         self._quiet = False
         self._changed(start=not self._takes_long())
 
@@ -280,15 +278,15 @@ class CompareState(param.Parameterized):
             if self.base.image.source.lower().endswith(".emd"):
                 stored = ["velox-maps"] if any(m.element for m in self.base.image.maps) else []
                 offered += [source for source in (*stored, "velox-log") if source not in present]
-            for given in offered:
-                self._take(given)
-        before = self._quiet
-        self._quiet = True
-        for name in ("first", "second"):
-            choice = self.param[name]
-            choice.objects = [*([NONE] if name == "second" or not self.methods else []), *self.methods]
-            if getattr(self, name) not in choice.objects:
-                setattr(self, name, choice.objects[0])
+            self._offered |= {self._take(given) for given in offered}
+        # Without a map nothing can be fitted; as the second it is offered all the same, to say so.
+        firsts = [n for n, m in self.methods.items() if self.base is not None or m.kind is not Kind.FIT]
+        before, self._quiet = self._quiet, True
+        for side in ("first", "second"):
+            choice = self.param[side]
+            choice.objects = (firsts or [NONE]) if side == "first" else [NONE, *self.methods]
+            if getattr(self, side) not in choice.objects:
+                setattr(self, side, choice.objects[0])
         self._quiet = before
 
     def _takes_long(self) -> bool:
@@ -299,7 +297,7 @@ class CompareState(param.Parameterized):
         """Compare anew; without `start` say that it waits for `run`."""
         if self._quiet:
             return
-        names = [name for name in (self.first, self.second) if name != NONE]
+        names = [] if self.first == NONE else [name for name in (self.first, self.second) if name != NONE]
         if not start or len(names) < 2 or names[0] == names[1]:
             self.comparing.cancel()
             self._nothing(_why_nothing(names))
