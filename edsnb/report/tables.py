@@ -78,6 +78,7 @@ def agreement_table(comparison: Comparison, phases: Phases | None = None) -> Tab
 
 def _agreement_cells(values: Mapping[Hashable, float], shown: Numbers) -> list[str]:
     """Return the texts of one element's statistics."""
+    least = min(values["mean_first"], values["mean_second"])
     return [
         str(int(values["n"])),
         shown.value(values["mean_first"]),
@@ -86,20 +87,20 @@ def _agreement_cells(values: Mapping[Hashable, float], shown: Numbers) -> list[s
         shown.ends(values["bias_low"], values["bias_high"]),
         shown.ends(values["lower"], values["upper"]),
         shown.value(values["rms"]),
-        plain(values["ratio"]) if shown.counted or values["mean_second"] >= LEAST else NOTHING,
+        plain(values["ratio"]) if shown.counted or least >= LEAST else NOTHING,
         plain(values["concordance"]),
         plain(values["z_rms"], 1),
     ]
 
 
 LEAST = 1.0
-"""Percent below which no ratio is printed: an element that is not there has none."""
+"""Percent of either side below which no ratio is printed: an element that is not there has none."""
 AGREEMENT_LEGEND = (
     "Bias: mean difference, ± one standard error from the scatter between chips. Limits of agreement: bias ± "
     f"{LIMITS} standard deviations of the differences (Bland and Altman, 1986), which hold 95 % of the chips. Ratio: "
-    f"mean of the first over mean of the second, from {LEAST:g} percent up; a wrong k-factor shows here. Concordance: "
-    "Lin's coefficient, 1 only where all chips agree. rms z: difference over the errors given, as if they were "
-    "independent; about 1 where nothing but those errors tells the methods apart."
+    f"mean of the first over mean of the second, where both are {LEAST:g} percent or more; a wrong k-factor shows "
+    "here. Concordance: Lin's coefficient, 1 only where all chips agree. rms z: difference over the errors given, as "
+    "if they were independent; about 1 where nothing but those errors tells the methods apart."
 )
 
 
