@@ -72,7 +72,8 @@ def difference_limits(
     limits: Limits = {}
     for group in groups:
         columns = [comparison.column(element) for element in group]
-        _, high = symmetric_limits(comparison.difference[:, columns], percentile)
+        differences = comparison.difference[:, columns]
+        high = symmetric_limits(differences, percentile)[1] if np.nan_to_num(differences).any() else 0.0
         least = _LEAST * max(values[e][1] - values[e][0] for e in group)
         limits |= dict.fromkeys(group, (-max(high, least), max(high, least)))
     return limits

@@ -13,7 +13,7 @@ import numpy as np
 from edsnb.core.events import Array
 
 _WHITE_L, _END_L = 98.0, 36.0
-_ENDS = ((50.0, 285.0), (64.0, 35.0))
+_ENDS = ((47.0, 285.0), (62.0, 35.0))
 """Chroma and hue (degrees) in CIELAB of the blue and the red end, as strong as sRGB has them at that lightness."""
 _D65 = np.array([0.95047, 1.0, 1.08883])
 _TO_RGB = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
