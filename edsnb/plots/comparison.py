@@ -191,7 +191,7 @@ def _bar(figure: Figure, shown: AxesImage, place: tuple[float, float, float], un
     slack = 1e-9 * (high - low)
     beyond = bool(data.size and data.min() < low - slack), bool(data.size and data.max() > high + slack)
     extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[beyond]
-    axes = axes_at(figure, left + 0.03 * wide, top, 0.94 * wide, _BAR)
+    axes = axes_at(figure, left + 0.07 * wide, top, 0.86 * wide, _BAR)
     shown.set_cmap(shown.cmap.with_extremes(bad=NO_DATA))
     bar = figure.colorbar(shown, cax=axes, orientation="horizontal", extend=extend, extendfrac=0.04)
     bar.outline.set_linewidth(0.4)  # type: ignore[operator]
