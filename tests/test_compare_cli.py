@@ -54,7 +54,7 @@ def test_beside_tables_that_velox_exported(
     assert run("compare", example, *SETTINGS, *PHASES, *RULES, "--second", f"velox:{batches}", "--out", out) == 0
     printed, err = capsys.readouterr()
     assert err == ""
-    assert "edsnb minus Velox (exported tables), 16 regions, at%" in printed
+    assert "edsnb minus stand-in for Velox (simulated), 16 regions, at%" in printed
     assert f"report: {out / 'simulated-report.html'}" in printed
     chips = pd.read_csv(out / "simulated-chips.csv")
     own = analysed().quantification
@@ -64,10 +64,10 @@ def test_beside_tables_that_velox_exported(
     assert (chips["diff_at_La"][film] > 2).all()
     found = pd.read_csv(out / "simulated-stoichiometry.csv").set_index(["phase", "method", "element"])
     assert set(found.index.get_level_values("phase")) == {"STO", "LFO"}
-    assert found.loc[("LFO", "Velox (exported tables)", "La"), "error_percent"] > 10
+    assert found.loc[("LFO", "stand-in for Velox (simulated)", "La"), "error_percent"] > 10
     mark = json.loads((out / "provenance.json").read_text(encoding="utf-8"))
     assert {path.name for path in batches.iterdir()} == set(mark["files"])
-    notes = mark["methods"]["Velox (exported tables)"]["notes"]
+    notes = mark["methods"]["stand-in for Velox (simulated)"]["notes"]
     assert any("the unit was checked beside edsnb" in note for note in notes)
     # What it says it was asked for gives the same report.
     again = tmp_path / "again"
@@ -277,7 +277,7 @@ def test_tables_that_cannot_be_right(
     # A hole in the numbering tells which chips are missing: they are left out, and said to be.
     assert run(*compare(example, "--second", f"velox:{copy}")) == 0
     mark = json.loads((tmp_path / "report" / "provenance.json").read_text(encoding="utf-8"))
-    assert any("R2C0" in note for note in mark["methods"]["Velox (exported tables)"]["notes"])
+    assert any("R2C0" in note for note in mark["methods"]["stand-in for Velox (simulated)"]["notes"])
     chips = pd.read_csv(tmp_path / "report" / "simulated-chips.csv").set_index("chip")
     assert chips.loc[[f"R2C{i}" for i in range(4)], "second_at_O"].isna().all()
     assert "--overwrite" in refused(capsys, *compare(example, "--second", f"velox:{batches}"))

@@ -25,7 +25,7 @@ from edsnb.core.regions import ChipGrid, Regions, as_regions
 from edsnb.errors import InputError
 from edsnb.io.velox_log import velox_log
 from edsnb.io.velox_maps import velox_maps
-from edsnb.io.velox_tables import read_velox_tables
+from edsnb.io.velox_tables import METHOD, read_velox_tables
 
 SOURCES = ("velox", "velox-log", "velox-maps", "table")
 _HELP = "velox:PATH (exported tables), velox or velox-log[:FILE] (the log), velox-maps[:FILE], table:PATH"
@@ -70,7 +70,7 @@ def open_composition(
         if options:
             raise InputError(f"source {text!r}: a log takes no options; found {', '.join(options)}.")
         return velox_log(rest or _opened(image, text).source, image=None if rest else image)
-    method = "Velox (exported tables)" if kind == "velox" else f"table {Path(rest).name}"
+    method = METHOD if kind == "velox" else f"table {Path(rest).name}"
     return read_velox_tables(rest, _chips(image, regions), **{"method": method, **options})
 
 

@@ -31,6 +31,10 @@ _ERRORS = (
     "errors stand as the table gives them; what they are it does not say. In Velox's log they proved to be those of "
     "its k-factors, shared by all regions (see velox_log)."
 )
+METHOD = "Velox (exported tables)"
+STAND_IN = "stand-in for Velox (simulated)"
+"""Method of tables that `write_velox_batches` wrote, as they say themselves: never Velox's name."""
+_SIMULATED = "Simulated by edsnb"
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
@@ -57,7 +61,7 @@ def read_velox_tables(
     ignore: Collection[str] = (),
     least_sum: float = LEAST_SUM,
     own: Composition | None = None,
-    method: str = "Velox (exported tables)",
+    method: str = METHOD,
 ) -> Composition:
     """Read one table of composition, or the batches of a grid, and give every chip its row.
 
@@ -82,7 +86,7 @@ def read_velox_tables(
     own
         A composition of the same chips whose unit is known, to check at% against wt%: see `check_unit`.
     method
-        Name shown for these numbers.
+        Name shown for these numbers; a simulated stand-in is called one where this is Velox's.
 
     Returns
     -------
@@ -113,6 +117,8 @@ def read_velox_tables(
         source=_source_text(source),
         notes=tuple(dict.fromkeys([*how.notes, *found.notes])),
     )
+    if method == METHOD and any(_SIMULATED in note for note in found.notes):
+        found = replace(found, method=STAND_IN)
     return found if own is None else replace(found, notes=(*found.notes, check_unit(found, own)))
 
 

@@ -94,7 +94,7 @@ def label_of(image: SpectrumImage | None, compositions: tuple[Composition, ...])
     """Say what is simulated; empty where nothing is known to be."""
     said = [SIMULATED] if image is not None and "edsnb" in image.software.casefold() else []
     stand_ins = [c.method for c in compositions if any(STAND_IN in note.casefold() for note in c.notes)]
-    said += [f"{' and '.join(stand_ins)}: a stand-in, not from Velox"] if stand_ins else []
+    said += [f"not from Velox: {' and '.join(stand_ins)}"] if stand_ins else []
     return "; ".join(said)
 
 

@@ -20,7 +20,7 @@ def test_report(page: Page, shot, example: Path, tmp_path: Path):
     page.route("http://localhost/report", lambda route: route.fulfill(path=path, content_type="text/html"))
     page.goto("http://localhost/report")
     expect(page.get_by_role("heading", level=1)).to_have_text("The published comparison on a simulated film")
-    expect(page.get_by_text("Simulation, no measurement; window integration")).to_be_visible()
+    expect(page.get_by_text("Simulation, no measurement; not from Velox: window integration")).to_be_visible()
     assert [url for url in asked if not url.startswith("data:")] == ["http://localhost/report"]
     loaded = page.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 300)")
     assert loaded

@@ -55,6 +55,8 @@ def test_every_file_says_that_it_is_simulated(tmp_path: Path) -> None:
     for path in folder.glob("*.csv"):
         assert path.read_text(encoding="utf-8").startswith("# Simulated by edsnb")
     found = read_velox_tables(folder / "batch_2.csv")
+    assert found.method == "stand-in for Velox (simulated)"
+    assert read_velox_tables(folder / "batch_2.csv", method="mine").method == "mine"
     assert any("Simulated by edsnb" in n and "not measured with Velox" in n and "somebody" in n for n in found.notes)
 
 
