@@ -15,7 +15,7 @@ help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1:/p' Makefile | awk -F: '{ printf "%-14s %s\n", $$1, $$2 }'
 
 demo: $(STAMP) ## Simulate a map, cut, fit and quantify it; pictures in results/demo
-	@echo "edsnb: running the demo into results/demo (half a minute)"
+	@echo "edsnb: running the demo into results/demo (about a minute)"
 	@$(BIN)/edsnb demo --out results/demo --overwrite
 
 test: $(STAMP) browser ## Run the notebooks and the tests, in a real browser too, on two cores
