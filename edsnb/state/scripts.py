@@ -37,6 +37,16 @@ def opened(source: str, spectrum_image: int | str | None = None) -> str:
     return f"image = edsnb.open({source!r}{which})"
 
 
+def python_regions(preface: str, recipe: Recipe) -> str:
+    """Return Python that analyses drawn regions: `preface` makes ``image`` and ``regions``."""
+    return (
+        f"{preface.rstrip()}\n\n"
+        f"recipe = {recipe_code(recipe)}\n"
+        "analysis = edsnb.analyse(image, recipe, regions=regions)\n"
+        "print(analysis.to_frame())\n"
+    )
+
+
 def recipe_code(recipe: Recipe) -> str:
     """Return the call that makes a recipe, with the settings that differ from the defaults."""
     lines = list(_arguments(recipe))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,25 +12,30 @@ from typing import Any
 import param
 
 from edsnb.core.fitting.fit import default_range
+from edsnb.core.fitting.solve import Progress
 from edsnb.core.image import SpectrumImage
 from edsnb.core.quant.kfactors import Convention, KFactors
+from edsnb.core.regions import Regions
 from edsnb.errors import EdsnbError, InputError
 from edsnb.io.roots import Roots
 from edsnb.pipeline import Analysis, analyse, elements_of
 from edsnb.recipe import Recipe, read_settings
 from edsnb.state import scripts
-from edsnb.state.archive import Archive, write_archive, write_result
 from edsnb.state.elements import ElementState
+from edsnb.state.exports import ExportState
 from edsnb.state.intent import DEFAULTS, changes, fitted_to, resolve
 from edsnb.state.jobs import plain, read_map
 from edsnb.state.links import from_query, to_query
+from edsnb.state.models import settle
 from edsnb.state.results import QUANTITIES, middle
 from edsnb.state.shared import Held
 from edsnb.state.shelf import Shelf
 from edsnb.state.work import Deliver, Work
 
-TABS = ("chips", "elements", "fit", "composition", "compare", "code")
+TABS = ("file", "chips", "elements", "fit", "composition", "compare", "code")
 """What the Workbench is divided into; a link names one of them."""
+_PAUSE_S = 0.15
+"""The hand must have been still for so long before a change is run."""
 _OF_ELEMENTS = ("elements", "deconvolve", "lines")
 
 
@@ -39,7 +44,7 @@ class WorkbenchState(param.Parameterized):
 
     The settings are the one truth: `set` changes them, `recipe` follows where they go together, `problem` says why they
     do not. All methods must be called in the thread that owns the state; long work runs in `opening`, `running` and
-    `exporting`.
+    `exports.work`.
     """
 
     files = param.Parameter(default=(), constant=True, doc="Names of the files that may be opened, a tuple.")
@@ -52,9 +57,8 @@ class WorkbenchState(param.Parameterized):
     analysis = param.Parameter(default=None, constant=True, doc="The last run's Analysis; None before the first.")
     stale = param.Parameter(default=(), constant=True, doc="Settings that changed since the last run, a tuple.")
     selected = param.Parameter(default=(), constant=True, doc="Names of the selected chips, a tuple.")
-    archive = param.Parameter(default=None, constant=True, doc="The last export's Archive; None before the first.")
     message = param.String(default="", constant=True, doc="What came of the last action, in plain words.")
-    tab: Any = param.Selector(default="chips", objects=list(TABS), doc="What is looked at.")
+    tab: Any = param.Selector(default="file", objects=list(TABS), doc="What is looked at.")
     quantity: Any = param.Selector(
         default="atomic", objects=list(QUANTITIES.values()), doc="What is mapped and listed."
     )
@@ -77,11 +81,14 @@ class WorkbenchState(param.Parameterized):
         self.shelf = Shelf(roots or Roots((), ()))
         self.local = local
         self.elements = ElementState()
-        self.listing, self.opening, self.running, self.exporting = Work(), Work(), Work(), Work()
+        self.listing, self.opening, self.running = Work(), Work(), Work()
+        self.exports = ExportState(self.shelf, local=local)
         self._held: Held | None = None
         self._of_file: dict[str, Any] = {}
         self._table: KFactors | None = None
-        self._quiet = False
+        self.regions: Regions | None = None
+        self._made_by: Any = None
+        self._quiet = self._adopting = self._stay = False
         self._wanted: tuple[str, ...] = ()
         self._noted: tuple[str, ...] = ()
         self.elements.param.watch(self._elements_changed, [*_OF_ELEMENTS, "energy"])
@@ -90,7 +97,7 @@ class WorkbenchState(param.Parameterized):
     @property
     def works(self) -> tuple[Work, ...]:
         """All long work."""
-        return self.listing, self.opening, self.running, self.exporting
+        return self.listing, self.opening, self.running, self.exports.work
 
     def deliver_by(self, deliver: Deliver) -> None:
         """Say how results of long work reach the thread that owns this state."""
@@ -186,12 +193,26 @@ class WorkbenchState(param.Parameterized):
         if self.image is None or self.recipe is None:
             self.tell(self.problem or "Open a file first.")
             return
-        image, recipe, previous = self.image, self.recipe, self.analysis
-        self.running.start(
-            "Fitting the chips",
-            lambda progress: analyse(image, recipe, previous=previous, progress=progress),
-            self._ran,
-        )
+        self._start(0.0)
+
+    def adopt(self, analysis: Analysis) -> None:
+        """Take a run that was made elsewhere on this map, with its settings."""
+        self.running.cancel()
+        self._adopting = True
+        try:
+            self.load(analysis.asked)
+        finally:
+            self._adopting = False
+        self._ran(analysis)
+
+    def use_regions(self, regions: Regions | None, code: Any = None) -> None:
+        """Fit irregular regions instead of the grid's chips; None for the grid.
+
+        `code` is what makes them, an object with a ``code()`` that ends with ``regions``.
+        """
+        if regions is not self.regions:
+            self.regions, self._made_by = regions, code
+            self._change(self.settings, start=True)
 
     def select(self, names: Iterable[str]) -> None:
         """Select chips by name; those that the last run does not have are passed over."""
@@ -201,27 +222,9 @@ class WorkbenchState(param.Parameterized):
             self._put(selected=chosen)
 
     def export(self, formats: Iterable[str], folder: str | Path | None = None, *, overwrite: bool = False) -> None:
-        """Write the last run as a ZIP to download, or into a folder of this computer."""
-        if (analysis := self.analysis) is None:
-            self.tell("There is nothing to export: run the analysis first.")
-            return
-        chosen = tuple(formats)
-        if not chosen:
-            self.tell("Choose what is to be exported.")
-        elif folder is None:
-            place, name = self.shelf.folder, Path(self.file).stem or "result"
-            self.exporting.start(
-                "Exporting",
-                lambda progress: write_archive(analysis, place, name, chosen, progress=progress),
-                self._archived,
-            )
-        elif self.local:
-            target = Path(folder).expanduser()
-            self.exporting.start(
-                "Saving",
-                lambda progress: write_result(analysis, target, chosen, overwrite=overwrite, progress=progress),
-                lambda notes: self.tell(f"Saved in {target}.", *notes),
-            )
+        """Write the last run as a ZIP to download, or into a folder of this computer; see `ExportState.write`."""
+        name = Path(self.file).stem or "result"
+        self.exports.write(self.analysis, name, formats, folder, overwrite=overwrite)
 
     # Code and links
 
@@ -232,7 +235,11 @@ class WorkbenchState(param.Parameterized):
 
     def code(self) -> str:
         """Return Python that gives the same numbers."""
-        return scripts.python(self.source, self.recipe) if self.recipe is not None else f"# {self.problem}\n"
+        if self.recipe is None:
+            return f"# {self.problem}\n"
+        if self._made_by is None:
+            return scripts.python(self.source, self.recipe)
+        return scripts.python_regions(self._made_by.code(), self.recipe)
 
     def toml(self) -> str:
         """Return the recipe as TOML."""
@@ -249,7 +256,7 @@ class WorkbenchState(param.Parameterized):
         if all(settings.get(name) == self._of_file.get(name) for name in _OF_ELEMENTS):
             settings = {name: value for name, value in settings.items() if name not in _OF_ELEMENTS}
         query |= to_query(settings)
-        if self.tab != TABS[0]:
+        if self.tab != ("chips" if self.file else "file"):
             query["tab"] = self.tab
         if self.quantity != "atomic":
             query["show"] = self.quantity
@@ -263,7 +270,7 @@ class WorkbenchState(param.Parameterized):
         if settings:
             self._change({**self._of_file, **settings})
         if query.get("tab") in TABS:
-            self.tab = query["tab"]
+            self.tab, self._stay = query["tab"], True
         if query.get("show") in QUANTITIES.values():
             self.quantity = query["show"]
         self._wanted = tuple(name for name in query.get("at", "").split(",") if name)
@@ -274,11 +281,15 @@ class WorkbenchState(param.Parameterized):
             self.tell(self.message, *problems)
 
     def close(self) -> None:
-        """End all work and let go of everything large, as when the browser is closed."""
-        for work in self.works:
-            work.cancel()
-        self._held = None
-        self._put(image=None, analysis=None, archive=None, file="", facts="", files=(), selected=(), stale=())
+        """End all work and let go of everything large; nobody is told, as nobody looks any more."""
+        with ExitStack() as quiet:
+            for told in (self, self.exports, *self.works):
+                quiet.enter_context(param.discard_events(told))
+            for work in self.works:
+                work.cancel()
+            self._held = None
+            self.exports.forget()
+            self._put(image=None, analysis=None, file="", facts="", files=(), selected=(), stale=())
         self.shelf.close()
 
     # What follows from what
@@ -302,7 +313,11 @@ class WorkbenchState(param.Parameterized):
         with self._silence():
             self.elements.load(image)
             self._of_file = self.elements.recipe_fields()
-        self._put(file=name, image=image, facts=facts, analysis=None, archive=None, selected=())
+        self.regions = self._made_by = None
+        self._put(file=name, image=image, facts=facts, analysis=None, selected=())
+        if self.tab == "file" and not self._stay:
+            self.tab = "chips"
+        self._stay = False
         self._change({**self._of_file, **settings}, start=True)
         self.tell(*notes, *self._noted)
         self._noted = ()
@@ -313,15 +328,25 @@ class WorkbenchState(param.Parameterized):
         if self.image is not None:
             kept |= self._tell_elements(kept)
         try:
-            recipe, problem = resolve(kept, self.image), ""
+            recipe, problem = resolve(kept, self.image, self.regions), ""
         except EdsnbError as error:
             recipe, problem = None, plain(error)
         changed = recipe is not None and recipe != self.recipe
         self._put(settings=kept, recipe=recipe, problem=problem)
         if recipe is None:
             self.running.cancel()
-        elif self.auto and self.image is not None and (changed or start):
-            self.run()
+        elif self.auto and self.image is not None and (changed or start) and not self._adopting:
+            self._start(_PAUSE_S)
+
+    def _start(self, pause_s: float) -> None:
+        """Run the recipe when the hand has been still for so long."""
+        image, recipe, regions, previous = self.image, self.recipe, self.regions, self.analysis
+
+        def work(progress: Progress) -> Analysis:
+            settle(progress, pause_s)
+            return analyse(image, recipe, regions=regions, previous=previous, progress=progress)
+
+        self.running.start("Fitting the chips", work, self._ran)
 
     def _tell_elements(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Hand elements and range to those who show them, and return what holds of them in this range."""
@@ -358,13 +383,10 @@ class WorkbenchState(param.Parameterized):
         names = frozenset(analysis.spectra.names)
         wanted, self._wanted = self._wanted or self.selected, ()
         kept = tuple(name for name in wanted if name in names) or (middle(analysis),)
-        self._put(analysis=analysis, selected=kept, archive=None)
+        self._put(analysis=analysis, selected=kept)
+        self.exports.forget()
 
     def _update_stale(self, *_: object) -> None:
         before = None if self.analysis is None else self.analysis.asked
         stale = changes(before, self.recipe) if before is not None and self.recipe is not None else ()
         self._put(stale=stale)
-
-    def _archived(self, archive: Archive) -> None:
-        self._put(archive=archive)
-        self.tell(*archive.notes)

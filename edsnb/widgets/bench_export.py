@@ -10,37 +10,21 @@ import panel_material_ui as pmui
 
 from edsnb.state.archive import CHOICES
 from edsnb.state.workbench import WorkbenchState
-from edsnb.widgets.bench_fields import DENSE
-from edsnb.widgets.viewer import live_text, work_bar
+from edsnb.widgets.bench_fields import DENSE, if_any
+from edsnb.widgets.viewer import work_bar
 
 
 class ExportPanel:
-    """Two columns of controls: `recipe` and `results`."""
+    """The column `results`."""
 
     def __init__(self, state: WorkbenchState) -> None:
         self.state = state
-        self.recipe = self._recipe()
         self.results = self._results()
 
-    def _recipe(self) -> pn.Column:
-        state = self.state
-        save = pmui.FileDownload(
-            callback=lambda: io.BytesIO(state.toml().encode()), filename="recipe.toml", label="Save the recipe",
-            embed=False, auto=True, variant="outlined", disabled=pn.bind(_is_none, state.param.recipe), **DENSE,
-        )  # fmt: skip
-        load = pmui.FileInput(label="Load a recipe", accept=".toml", variant="outlined", **DENSE)
-
-        def loaded(event: Any) -> None:
-            if event.new:
-                state.load_toml(event.new, str(load.filename or "recipe.toml"))
-
-        load.param.watch(loaded, "value")
-        return pn.Column(save, load, sizing_mode="stretch_width")
-
     def _results(self) -> pn.Column:
-        state = self.state
+        state, exports = self.state, self.state.exports
         formats = pmui.CheckBoxGroup(options=CHOICES, value=["result"], label="What", margin=(2, 8), size="small")
-        without = pn.bind(_is_none, state.param.analysis, state.exporting.param.running)
+        without = pn.bind(_is_none, state.param.analysis, exports.work.param.running)
         make = pmui.Button(
             label="Make a ZIP",
             variant="outlined",
@@ -53,7 +37,7 @@ class ExportPanel:
         )
 
         def ready(*_: object) -> None:
-            archive = state.archive
+            archive = exports.archive
             download.visible = archive is not None
             if archive is not None:
                 megabytes = archive.path.stat().st_size / 1e6
@@ -62,12 +46,13 @@ class ExportPanel:
                     label=f"Download {archive.path.name} ({megabytes:.1f} MB)",
                 )  # fmt: skip
 
-        state.param.watch(ready, "archive")
+        exports.param.watch(ready, "archive")
         parts: list[Any] = [
             formats,
             make,
-            work_bar(state.exporting),
-            live_text(state.exporting.param.message),
+            work_bar(exports.work),
+            *if_any(exports.work.param.message),
+            *if_any(exports.param.message),
             download,
         ]
         if state.local:
@@ -83,6 +68,23 @@ class ExportPanel:
             on_click=lambda _: self.state.export(formats.value or [], folder.value, overwrite=over.value), **DENSE,
         )  # fmt: skip
         return [folder, over, save]
+
+
+def recipe_buttons(state: WorkbenchState) -> tuple[Any, Any]:
+    """Return what saves the recipe and what loads one."""
+    small: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (2, 4)}
+    save = pmui.FileDownload(
+        callback=lambda: io.BytesIO(state.toml().encode()), filename="recipe.toml", label="Save", embed=False,
+        auto=True, disabled=pn.bind(_is_none, state.param.recipe), **small,
+    )  # fmt: skip
+    load = pmui.FileInput(label="Load", accept=".toml", **small)
+
+    def loaded(event: Any) -> None:
+        if event.new:
+            state.load_toml(event.new, str(load.filename or "recipe.toml"))
+
+    load.param.watch(loaded, "value")
+    return save, load
 
 
 def _is_none(value: object, busy: bool = False) -> bool:

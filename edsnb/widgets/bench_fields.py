@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import panel as pn
 import panel_material_ui as pmui
 
 from edsnb.state.intent import DEFAULTS
 from edsnb.state.workbench import WorkbenchState
+from edsnb.widgets.viewer import live_text
 
 DENSE = {"size": "small", "sizing_mode": "stretch_width", "margin": (6, 4)}
 """How controls look beside the figures."""
@@ -17,6 +19,17 @@ DENSE = {"size": "small", "sizing_mode": "stretch_width", "margin": (6, 4)}
 def as_is(value: Any) -> Any:
     """Return the value itself."""
     return value
+
+
+TEXT = {"font-size": "14px"}
+"""How lines of text look."""
+DENSE_TABLE = """
+:host .tabulator { font-size: 12px }
+:host .tabulator-row .tabulator-cell, :host .tabulator-col .tabulator-col-content { padding: 3px 6px !important }
+:host .tabulator-row { min-height: 22px !important }
+:host .tabulator-col .tabulator-header-filter input { padding: 2px !important; font-size: 11px; min-width: 26px }
+"""
+"""Rows close together, so that many are seen."""
 
 
 class Fields:
@@ -75,6 +88,13 @@ class Fields:
                     widget.value = value
         finally:
             self._taking = False
+
+
+def if_any(text: Any, **params: Any) -> list[Any]:
+    """Return a line of text that takes no room while there is nothing to say."""
+    line = live_text(text, **{"styles": TEXT, "margin": (2, 6), **params})
+    line.visible = pn.bind(bool, text)
+    return [line]
 
 
 def number(label: str, unit: str, **params: Any) -> pmui.TextInput:

@@ -9,12 +9,13 @@ import panel as pn
 import panel_material_ui as pmui
 
 from edsnb.state.workbench import WorkbenchState
-from edsnb.widgets.bench_fields import DENSE
-from edsnb.widgets.viewer import live_text
+from edsnb.widgets.bench_fields import DENSE, TEXT, if_any
+
+_WIDTH = 460
 
 
 class FilePanel:
-    """The column `view`: a field to find a file by its name, what it holds, and with `upload` a place to drop one."""
+    """The view `view`: a field to find a file by its name, a place to drop one, and what the opened one holds."""
 
     def __init__(self, state: WorkbenchState, upload: pn.viewable.Viewable | None = None) -> None:
         self.state = state
@@ -23,19 +24,19 @@ class FilePanel:
             min_characters=0, placeholder="type a part of its name", **DENSE,
         )  # fmt: skip
         again = pmui.IconButton(
-            icon="refresh", label="Look for files again", size="small", margin=(14, 0), on_click=lambda _: state.look()
-        )
+            icon="refresh", description="Look for files again", size="small", margin=(14, 0),
+            on_click=lambda _: state.look(),
+        )  # fmt: skip
         state.param.watch(self._fill, ["files", "file"])
         self.field.param.watch(self._chosen, "value")
         self._fill()
-        parts: list[Any] = [
+        left = pn.Column(
             pn.Row(self.field, again, sizing_mode="stretch_width"),
-            live_text(pn.bind(headline, state.param.image)),
-            pmui.Details(self._facts(), title="What is in it", sizing_mode="stretch_width", margin=(0, 4)),
-        ]
-        if upload is not None:
-            parts.append(upload)
-        self.view = pn.Column(*parts, sizing_mode="stretch_width")
+            *if_any(pn.bind(_found, state.param.files, state.listing.param.running)),
+            *([] if upload is None else [upload]),
+            width=_WIDTH,
+        )
+        self.view = pn.FlexBox(left, self._facts(), gap="16px", align_items="flex-start")
 
     def _fill(self, *_: object) -> None:
         self.field.options = list(self.state.files)
@@ -46,15 +47,24 @@ class FilePanel:
         if event.new and event.new != self.state.file:
             self.state.open(str(event.new))
 
-    def _facts(self) -> Any:
+    def _facts(self) -> pn.widgets.StaticText:
         def text(facts: str) -> str:
-            style = "margin:0; font-size:11px; line-height:1.4; white-space:pre-wrap; overflow-wrap:anywhere"
-            return f'<pre style="{style}">{escape(facts)}</pre>'
+            style = "margin:0; font-size:12px; line-height:1.45; white-space:pre-wrap; overflow-wrap:anywhere"
+            return f'<pre style="{style}">{escape(facts)}</pre>' if facts else ""
 
-        return pn.widgets.StaticText(value=pn.bind(text, self.state.param.facts), sizing_mode="stretch_width")
+        return pn.widgets.StaticText(value=pn.bind(text, self.state.param.facts), width=560, styles=TEXT)
 
 
-def headline(image: Any) -> str:
+def _found(files: tuple[str, ...], looking: bool) -> str:
+    """Say how many files there are to choose from."""
+    if looking:
+        return "Looking for files ..."
+    if not files:
+        return "No file that could be opened was found here."
+    return f"{len(files):,} file{'s' if len(files) != 1 else ''} to choose from."
+
+
+def headline(image: Any, file: str) -> str:
     """Say in a line what was opened."""
     if image is None:
         return "No file is open."
@@ -64,4 +74,4 @@ def headline(image: Any) -> str:
         parts = [f"{image.shape[0]} × {image.shape[1]} px", f"{image.events.total() / 1e6:.3g} M X-rays"]
     if image.pixel_nm:
         parts.insert(1, f"{image.pixel_nm:.3g} nm/px")
-    return " · ".join([*parts, *([f"{beam:g} kV"] if beam else [])])
+    return " · ".join([file, *parts, *([f"{beam:g} kV"] if beam else [])])

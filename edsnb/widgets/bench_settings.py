@@ -12,8 +12,7 @@ from edsnb.core.fitting.background import BACKGROUNDS
 from edsnb.core.quant.kfactors import KFactors
 from edsnb.state.intent import ENGINE_LABELS
 from edsnb.state.workbench import WorkbenchState
-from edsnb.widgets.bench_fields import DENSE, Fields, choice, number
-from edsnb.widgets.viewer import live_text
+from edsnb.widgets.bench_fields import DENSE, DENSE_TABLE, Fields, choice, if_any, number
 
 _THEORY, _TABLE = "Theory", "A table"
 _OF_FILE = ("beam_kev", "take_off_deg")
@@ -40,7 +39,7 @@ class SettingsPanel:
         return pn.Column(
             self._source(),
             self.fields.follow(choice("k-factors belong to", _CONVENTIONS), self._convention, state.set_convention),
-            live_text(pn.bind(_said_of, state.param.recipe, state.param.analysis)),
+            *if_any(pn.bind(_said_of, state.param.recipe, state.param.analysis)),
             _table(state),
             kept_out,
             self._numbers(("Film", "nm", "thickness_nm"), ("Density", "g/cm³", "density_g_cm3")),
@@ -124,7 +123,7 @@ class SettingsPanel:
             tie(choice("Engine", engines), "engine"),
             tie(pmui.Switch(label="Calibrate on the sum", **switch), "calibrate", show=bool, read=lambda v: v or False),
             tie(pmui.Switch(label="Proportions of L, M from the sum", **switch), "refine"),
-            live_text(pn.bind(_calibrated, state.param.analysis)),
+            *if_any(pn.bind(_calibrated, state.param.analysis)),
             sizing_mode="stretch_width",
         )
 
@@ -161,7 +160,7 @@ def _table(state: WorkbenchState) -> pn.Column:
         pagination=None, show_index=False, disabled=True, sizing_mode="stretch_width", margin=(2, 4),
         titles={"family": "Family", "k": "k", "zeta": "ζ (kg/m²)", "sd": "± k"}, layout="fit_columns",
         formatters={name: {"type": "money", "precision": 3, "symbol": "", "thousand": ""} for name in ("k", "sd")},
-        configuration={"headerSort": False},
+        configuration={"headerSort": False}, stylesheets=[DENSE_TABLE],
     )  # fmt: skip
 
     def fill(*_: object) -> None:

@@ -12,17 +12,16 @@ from bokeh.models.widgets.tables import NumberFormatter
 from edsnb.core.regions import Regions
 from edsnb.state.results import QUANTITIES, Layer, chip_at, common_limits, layers, on_map, said, table
 from edsnb.state.workbench import WorkbenchState
+from edsnb.widgets.bench_fields import DENSE_TABLE, TEXT, if_any
 from edsnb.widgets.map_pane import MapPane
 from edsnb.widgets.viewer import live_text
 
-_WIDTH = 158
-"""Width of a map: four of them, with their colour bars, beside the settings on a laptop."""
+_WIDTHS = {"Small": 112, "Medium": 190, "Large": 320}
+"""Widths of a map: five small ones, with their colour bars, stand beside the settings on a laptop."""
+_MARGINS = {"min_border_left": 4, "min_border_bottom": 6, "min_border_right": 56, "min_border_top": 22}
+"""Around a map without axes, px: the same for all, so that they stand in rows and columns."""
 _TABLE_HEIGHT = 330
 _TITLES = {"chip": "Chip", "status": "Status", "counts": "X-rays", "chi2": "χ²"}
-_SHOW_ROW = """
-const view = Bokeh.index.find_one(table);
-if (row.value !== "" && view?.tabulator) view.tabulator.scrollToRow(Number(row.value), "center", false).catch(() => {});
-"""
 
 
 class CompositionView:
@@ -32,6 +31,7 @@ class CompositionView:
         self.state = state
         self._quiet = False
         self._panes: list[MapPane] = []
+        self._size = "Small"
         self._maps = pn.FlexBox(gap="4px", sizing_mode="stretch_width")
         self._table = self._make_table()
         self.view = self._layout()
@@ -44,13 +44,15 @@ class CompositionView:
         quantity = pmui.RadioButtonGroup.from_param(
             state.param.quantity, options=QUANTITIES, label="", description="", size="small", margin=(4, 4)
         )
+        size = pmui.RadioButtonGroup(options=list(_WIDTHS), value=self._size, label="", size="small", margin=(4, 12))
+        size.param.watch(self._resize, "value")
         same = pmui.Switch.from_param(state.param.same_colours, description="", margin=(8, 12))
         chosen = pn.bind(_chosen_text, state.param.analysis, state.param.selected, state.param.quantity)
         return pn.Column(
-            pn.FlexBox(quantity, same, align_items="center", sizing_mode="stretch_width"),
-            live_text(pn.bind(_why_no_maps, state.param.analysis)),
+            pn.FlexBox(quantity, size, same, align_items="center", sizing_mode="stretch_width"),
+            *if_any(pn.bind(_why_no_maps, state.param.analysis)),
             self._maps,
-            live_text(chosen, min_height=22),
+            live_text(chosen, styles=TEXT, margin=(2, 6)),
             self._table,
             sizing_mode="stretch_width",
         )
@@ -59,12 +61,9 @@ class CompositionView:
         made = pn.widgets.Tabulator(
             show_index=False, disabled=True, selectable=True, height=_TABLE_HEIGHT, sizing_mode="stretch_width",
             layout="fit_data_fill", titles=_TITLES, frozen_columns=["chip"], margin=(4, 4), visible=False,
-            stylesheets=[":host .tabulator {font-size: 12px}"],
+            stylesheets=[DENSE_TABLE],
         )  # fmt: skip
         made.param.watch(self._rows_chosen, "selection")
-        # Tells the browser which row to scroll to; it is never drawn.
-        self._row = pn.widgets.TextInput()
-        self._row.jscallback(args={"table": made, "row": self._row}, value=_SHOW_ROW)
         return made
 
     def _fill(self) -> None:
@@ -86,15 +85,20 @@ class CompositionView:
         for pane, layer in zip(self._panes, found, strict=False):
             image, extent = on_map(layer.values, regions)
             pane.raster(regions.shape, pixel_nm)
-            pane.show(image, layer.unit, extent_px=extent, limits=limits, title=layer.name)
+            pane.show(image, "", extent_px=extent, limits=limits, title=f"{layer.name} ({layer.unit})")
             pane.figure.axis.visible = False
         shown = [pane.pane for pane in self._panes[: len(found)]]
         if self._maps.objects != shown:
             self._maps.objects = shown
 
+    def _resize(self, event: Any) -> None:
+        self._size, self._panes = event.new, []
+        self._fill()
+
     def _new_pane(self) -> MapPane:
-        pane = MapPane("", width=_WIDTH, on_tap=self._tapped)
+        pane = MapPane("", width=_WIDTHS[self._size], on_tap=self._tapped)
         pane.figure.toolbar_location = None
+        pane.figure.update(**_MARGINS)
         if self._panes:
             self._panes[0].link(pane)
         return pane
@@ -147,7 +151,6 @@ class CompositionView:
                 self._table.selection = chosen
             finally:
                 self._quiet = False
-            self._row.value = str(chosen[-1]) if chosen else ""
 
 
 def _format(name: str) -> str:

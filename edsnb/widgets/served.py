@@ -68,7 +68,7 @@ class Site:
         self.sessions.add(state)
         pn.config.exception_handler = partial(_report, weakref.ref(state))
         page = Workbench(state=state, upload=self._upload(state)).page()
-        page.sidebar = [*page.sidebar, _link(state)]
+        page.main = [*page.main, _link(state)]
         self._end_when_idle(state, page, document)
         state.follow(_query())
         state.begin()
@@ -100,7 +100,7 @@ class Site:
             timer.stop()
             end(state, self.sessions)
             text = "This page was not used for long, so its memory was freed. Your settings are kept in the link."
-            page.sidebar, page.main = [], [_notice_box(text, "info", "Go on")]
+            page.main = [_notice_box(text, "info", "Go on")]
 
         if document is not None:
             document.on_change(touched)

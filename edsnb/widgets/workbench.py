@@ -11,19 +11,33 @@ import panel as pn
 import panel_material_ui as pmui
 from panel_material_ui.template.base import Page
 
+from edsnb.state.bench_ties import chip_state, fit_state
 from edsnb.state.results import summary
 from edsnb.state.start import workbench_state
 from edsnb.state.workbench import WorkbenchState
-from edsnb.widgets.bench_export import ExportPanel
-from edsnb.widgets.bench_files import FilePanel
+from edsnb.widgets.bench_export import ExportPanel, recipe_buttons
+from edsnb.widgets.bench_fields import TEXT
+from edsnb.widgets.bench_files import FilePanel, headline
 from edsnb.widgets.bench_settings import SettingsPanel
+from edsnb.widgets.chip_explorer import ChipExplorer
 from edsnb.widgets.code_view import code_block
 from edsnb.widgets.composition_view import CompositionView
+from edsnb.widgets.element_picker import ElementPicker
+from edsnb.widgets.fit_explorer import FitExplorer
 from edsnb.widgets.viewer import BLUE, EdsnbViewer, live_text, session_loop, work_bar
 
-TITLES = {"chips": "Chips", "elements": "Elements", "fit": "Fit", "composition": "Composition", "code": "Code"}
+TITLES = {
+    "file": "File",
+    "chips": "Chips",
+    "elements": "Elements",
+    "fit": "Fit",
+    "composition": "Composition",
+    "code": "Code",
+}
 """What the tabs are called; `Workbench.add_tab` adds others."""
-_SIDEBAR = 310
+_SIDE = 286
+_WIDEST = 1050
+"""Of a notebook's cell."""
 THEME = {
     "palette": {"primary": {"main": BLUE}},
     "typography": {"fontSize": 13, "button": {"textTransform": "none"}, "h3": {"fontSize": "0.95rem"}},
@@ -31,11 +45,14 @@ THEME = {
         "MuiToolbar": {"styleOverrides": {"root": {"minHeight": "44px !important"}}},
         "MuiTab": {"styleOverrides": {"root": {"minHeight": 40, "paddingTop": 6, "paddingBottom": 6}}},
         "MuiTabs": {"styleOverrides": {"root": {"minHeight": 40}}},
+        "MuiToggleButton": {"styleOverrides": {"root": {"whiteSpace": "nowrap"}}},
         "MuiAccordionSummary": {"styleOverrides": {"root": {"minHeight": "40px !important"}}},
         "MuiAlert": {"styleOverrides": {"root": {"paddingTop": 0, "paddingBottom": 0}}},
     },
 }
 """Smaller than Material's usual, for a page that shows much."""
+_LINE = {"margin": (12, 8, 0, 4), "styles": TEXT, "sizing_mode": None}
+_WAITING = "Nothing is fitted yet: the chips appear here as soon as they are."
 _LOG = logging.getLogger("edsnb")
 
 
@@ -69,11 +86,15 @@ class Workbench(EdsnbViewer):
         found = state or workbench_state(path, recipe, settings)
         super().__init__(state=found)
         found.deliver_by(session_loop())
-        self._upload = upload
-        self._tabs: list[tuple[str, str, Callable[[], Any]]] = [
-            (TITLES["composition"], "composition", lambda: CompositionView(found).view),
-            (TITLES["code"], "code", self._code),
+        self._tabs: list[tuple[str, Callable[[], Any]]] = [
+            ("file", lambda: FilePanel(found, upload).view),
+            ("chips", lambda: ChipExplorer(state=chip_state(found, session_loop()))),
+            ("elements", lambda: ElementPicker(found.elements)),
+            ("fit", lambda: self._when_run(lambda: FitExplorer(state=fit_state(found)))),
+            ("composition", self._composition),
+            ("code", self._code),
         ]
+        self._titles = dict(TITLES)
         if state is None:
             found.begin()
 
@@ -82,46 +103,31 @@ class Workbench(EdsnbViewer):
 
         `name` is one of `edsnb.state.workbench.TABS`. To be called before the Workbench is shown.
         """
-        at = [known for _, known, _ in self._tabs].index(before)
-        self._tabs.insert(at, (title, name, make))
+        self._tabs.insert([known for known, _ in self._tabs].index(before), (name, make))
+        self._titles[name] = title
 
     def build(self) -> pn.viewable.Viewable:
-        """Return the layout for a notebook: the settings are a tab of their own."""
-        settings = pn.FlexBox(
-            *(
-                pn.Column(pmui.Typography(title, variant="subtitle2"), view, width=_SIDEBAR)
-                for title, view in self._settings()
-            ),
-            gap="12px",
-        )
-        tabs = self._make_tabs([("Settings", None, lambda: settings)])
-        return pn.Column(self._files().view, self._run_line(), tabs, sizing_mode="stretch_width", max_width=1050)
+        """Return the layout for a notebook."""
+        return pmui.Column(*self._parts(), sizing_mode="stretch_width", max_width=_WIDEST, theme_config=THEME)
 
     def page(self, **params: Any) -> Page:
-        """Return the layout for a page of its own: the settings stand at the side."""
-        sections = self._settings()
-        side = pmui.Accordion(*sections, active=[0], toggle=False, sizing_mode="stretch_width", margin=(4, 0))
-        return Page(
-            title="edsnb",
-            sidebar=[self._files().view, side],
-            sidebar_width=_SIDEBAR,
-            main=[pn.Column(self._run_line(), self._make_tabs([]), sizing_mode="stretch_width", margin=(4, 16))],
-            theme_config=THEME,
-            **params,
-        )
+        """Return the layout for a page of its own."""
+        main = pn.Column(*self._parts(), sizing_mode="stretch_width", margin=(0, 16))
+        return Page(title="edsnb", main=[main], theme_config=THEME, **params)
 
-    def _files(self) -> FilePanel:
-        return FilePanel(self.state, self._upload)
+    def _parts(self) -> list[Any]:
+        return [self._run_line(), *self._make_tabs()]
 
-    def _settings(self) -> list[tuple[str, Any]]:
-        """Return the groups of settings, each with its title."""
+    def _composition(self) -> pn.FlexBox:
+        """Return the settings of the quantification, and the maps and the table that follow from them."""
         settings, exports = SettingsPanel(self.state), ExportPanel(self.state)
-        return [
-            ("Quantification", settings.quantification),
-            ("Fit", settings.fitting),
-            ("Recipe", exports.recipe),
-            ("Export", exports.results),
-        ]
+        side = pmui.Accordion(
+            ("Quantification", settings.quantification), ("Fit", settings.fitting), ("Export", exports.results),
+            active=[0], toggle=True, width=_SIDE, margin=(4, 0),
+        )  # fmt: skip
+        view = CompositionView(self.state).view
+        view.styles = {"flex": "1 1 600px", "min-width": "0"}
+        return pn.FlexBox(side, view, gap="12px", flex_wrap="wrap", align_items="flex-start")
 
     def _run_line(self) -> pn.Column:
         """Return what runs the analysis, and says how it went."""
@@ -131,9 +137,15 @@ class Workbench(EdsnbViewer):
             on_click=lambda _: state.run(), disabled=pn.bind(_is_none, state.param.image),
         )  # fmt: skip
         auto = pmui.Switch.from_param(state.param.auto, description="", margin=(10, 8))
-        line = pn.bind(_said, state.param.analysis, state.param.stale, state.param.file)
+        line = pn.bind(_said, state.param.analysis, state.param.stale)
         return pn.Column(
-            pn.Row(run, auto, live_text(line, margin=(12, 4, 0, 4)), sizing_mode="stretch_width"),
+            pn.Row(
+                run,
+                auto,
+                live_text(pn.bind(headline, state.param.image, state.param.file), **_LINE),
+                live_text(line, **_LINE),
+                sizing_mode="stretch_width",
+            ),
             work_bar(state.opening),
             work_bar(state.running),
             *(_alert(text, kind) for text, kind in self._texts()),
@@ -150,30 +162,50 @@ class Workbench(EdsnbViewer):
             (state.param.message, "info"),
         ]
 
-    def _make_tabs(self, first: list[tuple[str, str | None, Callable[[], Any]]]) -> pmui.Tabs:
-        """Return the tabs; each is made when it is first looked at."""
-        entries = [*first, *self._tabs]
-        boxes = [pn.Column(sizing_mode="stretch_width", min_height=200) for _ in entries]
-        names = [name for _, name, _ in entries]
-        tabs = pmui.Tabs(
-            *((title, box) for (title, _, _), box in zip(entries, boxes, strict=True)),
-            dynamic=True, sizing_mode="stretch_width", active=self._index(names),
+    def _make_tabs(self) -> list[Any]:
+        """Return the tabs and what they stand for; that is made when it is first looked at, and stays."""
+        names = [name for name, _ in self._tabs]
+        # Shown and hidden instead of put in and taken out, which would draw everything anew each time.
+        boxes = [pn.Column(sizing_mode="stretch_width", min_height=200, visible=False) for _ in names]
+        strip = pmui.Tabs(
+            *((self._titles[name], pn.Spacer(height=0)) for name in names),
+            sizing_mode="stretch_width", active=names.index(self.state.tab),
         )  # fmt: skip
 
         def fill() -> None:
-            box, (_, name, make) = boxes[tabs.active], entries[tabs.active]
-            if not len(box):
-                box.append(_made(make))
-            if name is not None:
-                self.state.tab = name
+            name, make = self._tabs[strip.active]
+            if not len(boxes[strip.active]):
+                boxes[strip.active].append(_made(make))
+            for k, box in enumerate(boxes):
+                box.visible = k == strip.active
+            self.state.tab = name
 
-        tabs.param.watch(lambda _: fill(), "active")
-        self.state.param.watch(lambda _: setattr(tabs, "active", self._index(names)), "tab")
+        def show(*_: object) -> None:
+            if self.state.tab in names:
+                strip.active = names.index(self.state.tab)
+
+        strip.param.watch(lambda _: fill(), "active")
+        self.state.param.watch(show, "tab")
         fill()
-        return tabs
+        return [strip, *boxes]
 
-    def _index(self, names: list[str | None]) -> int:
-        return names.index(self.state.tab) if self.state.tab in names else 0
+    def _when_run(self, make: Callable[[], Any]) -> pn.Column:
+        """Return a place for what needs a run: it is made as soon as there is one."""
+        state = self.state
+        box = pn.Column(sizing_mode="stretch_width")
+
+        def fill(*_: object) -> None:
+            if state.analysis is None:
+                if not len(box):
+                    box.append(live_text(_WAITING))
+            elif not made:
+                made.append(_made(make))
+                box[:] = made
+
+        made: list[Any] = []
+        state.param.watch(fill, "analysis")
+        fill()
+        return box
 
     def _code(self) -> pn.Column:
         """Return Python, recipe and command, to be copied."""
@@ -181,16 +213,16 @@ class Workbench(EdsnbViewer):
         on = [state.param.recipe, state.param.file, state.param.problem]
         return pn.Column(
             code_block("Python", pn.bind(lambda *_: state.code(), *on)),
-            code_block("recipe.toml", pn.bind(lambda *_: state.toml(), *on)),
+            code_block("recipe.toml", pn.bind(lambda *_: state.toml(), *on), more=recipe_buttons(state)),
             code_block("In a terminal, with recipe.toml saved", pn.bind(lambda *_: state.command(), *on), height=120),
             sizing_mode="stretch_width",
         )
 
 
-def _said(analysis: Any, stale: tuple[str, ...], file: str) -> str:
+def _said(analysis: Any, stale: tuple[str, ...]) -> str:
     """Say in a line what is shown, and what has changed since."""
     if analysis is None:
-        return file
+        return ""
     changed = f"; changed since: {', '.join(name.replace('_', ' ') for name in stale)}" if stale else ""
     return f"{summary(analysis)}{changed}"
 

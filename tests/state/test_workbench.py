@@ -30,7 +30,7 @@ NONE = "No elements are selected in the file: choose at least one under Elements
 
 
 def settle(state: WorkbenchState) -> WorkbenchState:
-    for work in (state.listing, state.opening, state.running, state.exporting):
+    for work in (state.listing, state.opening, state.running, state.exports.work):
         if work._future is not None:
             work.wait()
     return state
@@ -288,7 +288,7 @@ def test_files_that_do_not_open(tmp_path, example):
     state.run()
     assert state.message == "Open a file first."
     state.export(["result"])
-    assert "nothing to export" in state.message
+    assert "nothing to export" in state.exports.message
 
 
 def test_a_file_that_vanishes_while_it_is_open(example, tmp_path):
@@ -474,28 +474,28 @@ def test_served_code_names_no_path_of_the_server(example):
 def test_exports(bench, tmp_path, no_picture):
     bench.export(["result", "npz"])
     settle(bench)
-    with zipfile.ZipFile(bench.archive.path) as archive:
+    with zipfile.ZipFile(bench.exports.archive.path) as archive:
         names = archive.namelist()
     assert {"example/result/chips.csv", f"example/result/{MARK}", "example/few-shot/chips.npz"} <= set(names)
     bench.export(["result"])
     settle(bench)
-    with zipfile.ZipFile(bench.archive.path) as archive:
+    with zipfile.ZipFile(bench.exports.archive.path) as archive:
         assert "example/recipe.toml" in archive.namelist()
     bench.export([])
-    assert bench.message == "Choose what is to be exported."
+    assert bench.exports.message == "Choose what is to be exported."
     bench.export(["result"], tmp_path / "out")
     settle(bench)
     assert (tmp_path / "out" / "chips.csv").exists()
-    assert bench.message == f"Saved in {tmp_path / 'out'}."
+    assert bench.exports.message == f"Saved in {tmp_path / 'out'}."
     bench.export(["result"], tmp_path / "out")
     settle(bench)
-    assert "holds a result already" in bench.exporting.message
+    assert "holds a result already" in bench.exports.work.message
     bench.export(["classes"])
     settle(bench)
-    assert "needs labels" in bench.exporting.message
+    assert "needs labels" in bench.exports.work.message
     bench.set(chip=32)
     settle(bench)
-    assert bench.archive is None
+    assert bench.exports.archive is None
 
 
 def test_uploaded_files_belong_to_their_session(example, tmp_path):
