@@ -41,6 +41,7 @@ class _Once:
 def chip_state(bench: WorkbenchState, deliver: Deliver) -> ChipState:
     """Return a ChipState over the Workbench's map, elements, grid and selection."""
     chips = ChipState(bench.image, recipe=bench.recipe, elements=bench.elements, deliver=deliver)
+    chips.drawn.local = bench.local
     once = _Once()
 
     def grid_to_bench() -> None:

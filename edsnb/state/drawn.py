@@ -136,6 +136,8 @@ class DrawnState(param.Parameterized):
 
     def __init__(self, shape: tuple[int, int], **params: Any) -> None:
         super().__init__(**params)
+        self.local = True
+        """Whether whoever draws works on this computer: only then may files be named by their path."""
         self._shape = shape
         self._before: list[tuple[Area, ...]] = []
 
@@ -182,6 +184,9 @@ class DrawnState(param.Parameterized):
 
     def import_labels(self, path: str | Path, *, shown_as: str | None = None) -> None:
         """Make a region of each label of a label image; `shown_as` is the path that code names."""
+        if shown_as is None and not self.local:
+            self._say("Files of the server cannot be named here: send the label image.")
+            return
         try:
             labels = read_label_image(path)
             if labels.shape != self._shape:

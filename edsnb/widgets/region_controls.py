@@ -118,7 +118,8 @@ def _import_controls(drawn: DrawnState) -> list[pn.viewable.Viewable]:
 
     dropper.param.watch(uploaded, "value")
     path.param.watch(named, "value")
-    return [tie(pmui.Checkbox(label="0 is outside", **SMALL), drawn, "zero_outside"), path, dropper]
+    outside = tie(pmui.Checkbox(label="0 is outside", **SMALL), drawn, "zero_outside")
+    return [outside, *([path] if drawn.local else []), dropper]
 
 
 def _import_bytes(drawn: DrawnState, name: str, data: bytes) -> None:
