@@ -43,9 +43,10 @@ def picture(found: Fitted, index: int, *, other: int | None = None, trial: Fitte
     response = _response(fit)
     axis = response.energy
     energy = axis.offset_kev + axis.scale_kev * np.arange(channels.start, channels.stop)
-    spectra = {found.names[index]: fit.spectra.counts[index, channels]}
+    counts = fit.spectra.counts
+    spectra = {"counts": counts[index, channels]}
     if other is not None and other != index:
-        spectra[found.names[other]] = fit.spectra.counts[other, channels]
+        spectra = {f"counts of {found.names[k]}": counts[k, channels] for k in (index, other)}
     models = {"model": _on(channels, fit, fit.model(index))} if modelled(fit)[index] else {}
     if tried is not None and modelled(tried)[0]:
         models = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -15,15 +17,18 @@ from edsnb.state.fit_pictures import FitPicture
 from edsnb.state.fits import SCALES, TOGETHER, FitState
 from edsnb.state.results import on_map
 from edsnb.widgets.arrow_pad import ArrowPad
-from edsnb.widgets.fit_tables import ranking_frame, text_table
+from edsnb.widgets.bench_fields import if_any
+from edsnb.widgets.fit_tables import fill, ranking_frame, text_table
 from edsnb.widgets.fit_tabs import FitTabs
 from edsnb.widgets.map_pane import MapPane
 from edsnb.widgets.spectrum_pane import SpectrumPane
 from edsnb.widgets.ties import tie
 from edsnb.widgets.viewer import EdsnbViewer, live_text, session_loop, work_bar
 
-_MAP, _LEFT, _RIGHT = 300, 390, 640
+_MAP, _LEFT, _RIGHT = 270, 398, 640
 """Widths: of a map's frame, of the column it stands in, of that of the spectrum."""
+_PAUSE_MS = 120
+"""Words and tables wait so long for the spectrum: to lay them out keeps the browser from drawing it."""
 _SMALL: dict[str, Any] = {"size": "small", "margin": (6, 4)}
 _LINE: dict[str, Any] = {"margin": (2, 8), "styles": {"font-size": "13px"}}
 
@@ -51,6 +56,9 @@ class FitExplorer(EdsnbViewer):
 
     pointed = param.String(default="", constant=True, doc="What lies under the pointer on the map, in words.")
 
+    summary = param.String(default="", constant=True, doc="The chip that is looked at, in words.")
+    place = param.String(default="", constant=True, doc="Where it stands among the others, in words.")
+
     def __init__(
         self,
         source: object = None,
@@ -61,9 +69,8 @@ class FitExplorer(EdsnbViewer):
     ) -> None:
         if state is None:
             state = FitState(source, image, **options)
+        state.deliver_to(session_loop())
         super().__init__(state=state)
-        self._deliver = session_loop()
-        state.deliver_to(self._deliver)
 
     def build(self) -> pn.viewable.Viewable:
         """Return map and spectrum side by side, and below them all that is in tabs."""
@@ -78,6 +85,7 @@ class FitExplorer(EdsnbViewer):
         self._redraw()
         state.param.watch(lambda *_: self._redraw(), "result")
         state.param.watch(lambda *_: self._draw_map(), "values")
+        state.param.watch(lambda *_: self._say(place=self._place()), "order")
         state.param.watch(lambda *_: self._draw_chip(), ["chip", "other", "components", "together"])
         state.trial.param.watch(lambda *_: self._draw_spectrum(), "result")
         state.param.watch(lambda event: self._spectrum.scale(event.new), "scale")
@@ -104,7 +112,6 @@ class FitExplorer(EdsnbViewer):
             pmui.Button(label=label, variant="outlined", on_click=lambda _, n=n: state.worse(n), **_SMALL)
             for label, n in (("◀ Previous worst", -1), ("Next worst ▶", 1))
         ]
-        place = live_text(pn.bind(lambda *_: self._place(), state.param.chip, state.param.order), **_LINE)
         state.param.watch(lambda *_: setattr(typed, "value", state.name_of(state.chip)), "result")
         return [
             pn.Row(kind, part, margin=0),
@@ -113,7 +120,7 @@ class FitExplorer(EdsnbViewer):
             live_text(self.param.pointed, min_height=20, **_LINE),
             pn.Row(ArrowPad(state.step), typed, margin=0),
             pn.Row(*walk, margin=0),
-            place,
+            live_text(self.param.place, **_LINE),
         ]
 
     def _right(self) -> list[pn.viewable.Viewable]:
@@ -124,13 +131,13 @@ class FitExplorer(EdsnbViewer):
             state.param.together, options={f"{n} ch." if n > 1 else "1 channel": n for n in TOGETHER},
             label="Drawn together", width=140, **_SMALL,
         )  # fmt: skip
-        said = pn.bind(lambda *_: state.describe(), state.param.chip, state.param.result)
         return [
             pn.Row(scale, parts, width, margin=0),
-            live_text(said, **_LINE),
+            live_text(self.param.summary, **_LINE),
             self._spectrum.pane,
             work_bar(state.work),
-            *(_if_any(text) for text in (state.param.message, state.work.param.message)),
+            *if_any(state.param.message),
+            *if_any(state.work.param.message),
         ]
 
     def _place(self) -> str:
@@ -157,7 +164,7 @@ class FitExplorer(EdsnbViewer):
         state = self.state
         found, values = state.result, state.values
         if found.regions is None:
-            self._list.value = ranking_frame(state)
+            fill(self._list, ranking_frame(state), left=["Chip", "Status"])
             return
         image, extent = on_map(values.values, found.regions)
         symmetric = state.kind == "residual"
@@ -171,16 +178,22 @@ class FitExplorer(EdsnbViewer):
         self._select()
 
     def _draw_chip(self) -> None:
-        """Draw the spectrum first, as the eye waits for it; the tables when it is drawn."""
+        """Draw the spectrum first, as the eye waits for it; words and tables when it is drawn."""
         self._draw_spectrum()
         self._select()
         if not self._waiting:
             self._waiting = True
-            self._deliver(self._refresh_tabs)
+            _later(self._tell)
 
-    def _refresh_tabs(self) -> None:
+    def _tell(self) -> None:
+        """Bring words and tables up to date."""
         self._waiting = False
+        self._say(summary=self.state.describe(), place=self._place())
         self._tabs.refresh()
+
+    def _say(self, **texts: str) -> None:
+        with param.edit_constant(self):
+            self.param.update(**texts)
 
     def _select(self) -> None:
         state = self.state
@@ -214,10 +227,16 @@ class FitExplorer(EdsnbViewer):
         regions = state.result.regions
         number = owner_at(regions, y, x) if y is not None and x is not None and regions is not None else None
         said = "Click: this chip; Shift and click: compare with it." if number is None else state.said(number)
-        with param.edit_constant(self):
-            self.pointed = said
+        self._say(pointed=said)
 
 
-def _if_any(text: Any) -> pn.widgets.StaticText:
-    """Return a line for a text that is mostly empty."""
-    return live_text(text, visible=pn.bind(bool, text), **_LINE)
+def _later(function: Callable[[], None]) -> None:
+    """Call a function on the event loop when what was drawn before has reached the screen; at once without a loop."""
+    document = pn.state.curdoc
+    if document is not None and document.session_context is not None:
+        document.add_timeout_callback(function, _PAUSE_MS)
+        return
+    try:
+        asyncio.get_running_loop().call_later(_PAUSE_MS / 1000, function)
+    except RuntimeError:
+        function()

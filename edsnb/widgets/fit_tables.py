@@ -22,20 +22,39 @@ LIMIT_NOTE = (
 )
 _DENSE = """
 :host .tabulator {font-size: 12px}
-:host .tabulator .tabulator-row .tabulator-cell {padding: 3px 8px; height: 25px !important}
-:host .tabulator .tabulator-header .tabulator-col .tabulator-col-content {padding: 4px 8px}
+:host .tabulator .tabulator-tableholder .tabulator-table .tabulator-row {min-height: 24px; height: 24px !important}
+:host .tabulator .tabulator-tableholder .tabulator-table .tabulator-row .tabulator-cell {
+  padding: 3px 10px; height: 24px !important;
+}
+:host .tabulator .tabulator-header .tabulator-col .tabulator-col-content {padding: 4px 10px}
 """
 _ROLES = {"quantified": "quantified", "fitted only": "deconvolution only", "not used": "other line"}
 
 
-def text_table(frame: pd.DataFrame, *, height: int | None = None, left: Sequence[str] = (), **params: Any) -> Any:
-    """Return a table of texts, the columns named in `left` set to the left, the others to the right."""
-    aligned = {name: "left" if name in left else "right" for name in frame.columns}
-    return pn.widgets.Tabulator(
+def text_table(frame: pd.DataFrame, *, left: Sequence[str] = (), **params: Any) -> Any:
+    """Return a table of texts, the columns named in `left` set to the left, the others to the right; see `fill`."""
+    made = pn.widgets.Tabulator(
         frame, show_index=False, disabled=True, selectable=False, layout="fit_data_fill", sortable=False,
-        text_align=aligned, height=height, margin=(4, 8), stylesheets=[_DENSE], configuration={"rowHeight": 25},
-        **params,
+        margin=(4, 8), stylesheets=[_DENSE], configuration={"rowHeight": 24}, **params,
     )  # fmt: skip
+    fill(made, frame, left=left)
+    return made
+
+
+def fill(table: Any, frame: pd.DataFrame, *, left: Sequence[str] = ()) -> None:
+    """Show other texts in a table; its columns may be others too."""
+    aligned = {name: "left" if name in left else "right" for name in frame.columns}
+    if table.text_align != aligned:
+        table.param.update(text_align=aligned, value=frame)
+    else:
+        table.value = frame
+
+
+def _frame(columns: dict[str, list[str]]) -> pd.DataFrame:
+    """Return a table of texts, also of none."""
+    import pandas as pd
+
+    return pd.DataFrame(columns, dtype="str")
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -55,9 +74,7 @@ def signed(value: float, sd: float) -> str:
 
 def lines_frame(rows: Sequence[LineRow]) -> pd.DataFrame:
     """Return the table of the lines of one spectrum."""
-    import pandas as pd
-
-    return pd.DataFrame(
+    return _frame(
         {
             "Line": [_line(row.family) for row in rows],
             "keV": [number(row.energy_kev, 3) for row in rows],
@@ -76,27 +93,21 @@ def lines_frame(rows: Sequence[LineRow]) -> pd.DataFrame:
 
 def differences_frame(rows: Sequence[DifferenceRow], first: str, second: str, *, independent: bool) -> pd.DataFrame:
     """Return at% of two results side by side; the difference in sd only where they are independent."""
-    import pandas as pd
-
-    frame = pd.DataFrame(
-        {
-            "Element": [row.element for row in rows],
-            f"{first} (at%)": [with_sd(row.first, row.sd_first) for row in rows],
-            f"{second} (at%)": [with_sd(row.second, row.sd_second) for row in rows],
-        }
-    )
+    columns = {
+        "Element": [row.element for row in rows],
+        f"{first} (at%)": [with_sd(row.first, row.sd_first) for row in rows],
+        f"{second} (at%)": [with_sd(row.second, row.sd_second) for row in rows],
+    }
     if independent:
-        frame["Difference (at%)"] = [signed(row.difference, row.sd) for row in rows]
-        frame["in sd"] = [f"{row.difference / row.sd:+.1f}" if row.sd > 0 else "–" for row in rows]
+        columns["Difference (at%)"] = [signed(row.difference, row.sd) for row in rows]
+        columns["in sd"] = [f"{row.difference / row.sd:+.1f}" if row.sd > 0 else "–" for row in rows]
     else:
-        frame["Difference (at%)"] = [f"{row.difference:+.2f}" if np.isfinite(row.difference) else "–" for row in rows]
-    return frame
+        columns["Difference (at%)"] = [f"{row.difference:+.2f}" if np.isfinite(row.difference) else "–" for row in rows]
+    return _frame(columns)
 
 
 def engines_frame(state: EngineState) -> pd.DataFrame:
     """Return at% and counts of one spectrum by each engine, and how far they lie from the stored fit."""
-    import pandas as pd
-
     by_engine, differences = state.rows(), state.differences()
     found: dict[str, dict[str, str]] = {}
     for name, rows in by_engine.items():
@@ -127,8 +138,6 @@ def engines_frame(state: EngineState) -> pd.DataFrame:
 
 def ranking_frame(state: FitState) -> pd.DataFrame:
     """Return the chips in the order of the ranking."""
-    import pandas as pd
-
     order, found = state.order, state.result
     label = state.ranks.label + (f" ({state.ranks.unit})" if state.ranks.unit not in ("", "at%", "wt%") else "")
     counts = found.fit.spectra.counts[:, found.fit.channels].sum(axis=1)
@@ -141,7 +150,7 @@ def ranking_frame(state: FitState) -> pd.DataFrame:
     }
     if state.rank_kind != "chi-square":
         columns["χ²"] = [number(v) for v in found.fit.chi2[order].tolist()]
-    return pd.DataFrame(columns)
+    return _frame(columns)
 
 
 def _line(family: str) -> str:

@@ -13,11 +13,13 @@ from bokeh.plotting import figure
 
 from edsnb.state.fits import FitState
 from edsnb.state.scripts import recipe_toml
+from edsnb.widgets.bench_fields import if_any
 from edsnb.widgets.code_view import code_block
 from edsnb.widgets.fit_tables import (
     LIMIT_NOTE,
     differences_frame,
     engines_frame,
+    fill,
     lines_frame,
     ranking_frame,
     text_table,
@@ -47,9 +49,7 @@ class FitTabs:
         }
         self._made: dict[int, Tab] = {}
         self._places = [pn.Column(sizing_mode="stretch_width", margin=0) for _ in self._makers]
-        self.view = pmui.Tabs(
-            *zip(self._makers, self._places, strict=True), sizing_mode="stretch_width", margin=(6, 0), dynamic=True
-        )
+        self.view = pmui.Tabs(*zip(self._makers, self._places, strict=True), sizing_mode="stretch_width", margin=(6, 0))
         self.view.param.watch(lambda *_: self.refresh(), "active")
         self.refresh()
 
@@ -65,10 +65,10 @@ class FitTabs:
 
 def _lines(state: FitState) -> Tab:
     table = text_table(lines_frame(state.rows()), left=["Line", "Use"])
-    convention = live_text(pn.bind(lambda _: _convention(state), state.param.result), **_LINE)
+    convention = live_text(pn.bind(lambda *_: _convention(state), state.param.result), **_LINE)
 
     def refresh() -> None:
-        table.value = lines_frame(state.rows())
+        fill(table, lines_frame(state.rows()), left=["Line", "Use"])
 
     note = pn.widgets.StaticText(value=LIMIT_NOTE, sizing_mode="stretch_width", **_LINE)
     return pn.Column(table, note, convention, sizing_mode="stretch_width"), refresh
@@ -95,7 +95,7 @@ def _worst(state: FitState) -> Tab:
     def refresh() -> None:
         if shown["order"] is not state.order or shown["result"] is not state.result:
             shown.update(order=state.order, result=state.result)
-            table.value = ranking_frame(state)
+            fill(table, ranking_frame(state), left=["Chip", "Status"])
         drawn.refresh()
 
     state.param.watch(lambda *_: refresh(), "order")
@@ -151,7 +151,7 @@ def _two(state: FitState) -> Tab:
     def refresh() -> None:
         one, two = state.name_of(state.chip), state.name_of(state.other)
         table.visible = bool(state.differences())
-        table.value = differences_frame(state.differences(), one, two or "–", independent=True)
+        fill(table, differences_frame(state.differences(), one, two or "–", independent=True), left=["Element"])
 
     state.param.watch(lambda *_: refresh(), "other")
     refresh()
@@ -175,16 +175,16 @@ def _engines(state: FitState) -> Tab:
     start.on_click(lambda _: engines.compare())
     calibrated = pmui.Checkbox.from_param(engines.param.calibrated, margin=(8, 4))
     table = text_table(engines_frame(engines), left=[""])
-    said = live_text(pn.bind(lambda _: engines.describe(), engines.param.results), **_LINE)
+    said = live_text(pn.bind(lambda *_: engines.describe(), engines.param.results), **_LINE)
 
     def refresh() -> None:
         table.visible = bool(engines.results)
-        table.value = engines_frame(engines)
+        fill(table, engines_frame(engines), left=[""])
 
     engines.param.watch(lambda *_: refresh(), "results")
     refresh()
     view = pn.Column(
-        pn.Row(start, calibrated), work_bar(engines.work), live_text(engines.work.param.message, **_LINE), said, table,
+        pn.Row(start, calibrated), work_bar(engines.work), *if_any(engines.work.param.message), said, table,
         sizing_mode="stretch_width",
     )  # fmt: skip
     return view, refresh

@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 from edsnb.state.fits import FitState
 from edsnb.state.trials import BY_HAND, TrialState
 from edsnb.widgets.element_picker import ElementPicker
-from edsnb.widgets.fit_tables import differences_frame, text_table
+from edsnb.widgets.fit_tables import differences_frame, fill, text_table
 from edsnb.widgets.ties import tie
 from edsnb.widgets.viewer import live_text
 
@@ -35,7 +35,7 @@ def trial_view(state: FitState) -> tuple[pn.viewable.Viewable, Callable[[], obje
     def refresh() -> None:
         rows = trial.rows()
         table.visible = bool(rows)
-        table.value = differences_frame(rows, "stored", "trial", independent=False)
+        fill(table, differences_frame(rows, "stored", "trial", independent=False), left=["Element"])
         use.disabled = trial.recipe is None or not trial.changed
         use.label = f"Apply to all {len(state.result):,} chips"
         drop.disabled, undo.disabled = not trial.changed, not state.undoable

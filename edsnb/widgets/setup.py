@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 
 import holoviews as hv
 import panel as pn
+from bokeh.util.warnings import BokehUserWarning
 
 
 @cache
@@ -22,6 +24,8 @@ def setup() -> None:
     import panel_material_ui  # noqa: F401
 
     hv.Store.set_current_backend("bokeh")
+    # The browser sends models that were added later than the page once more at first; Bokeh keeps its own.
+    warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
     # Without a graphics card WebGL is drawn in software, up to five times slower than the canvas.
     hv.renderer("bokeh").webgl = False
     pn.extension("tabulator", "filedropper", inline=True)

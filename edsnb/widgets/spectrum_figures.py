@@ -10,6 +10,7 @@ from bokeh.models import (
     ColumnDataSource,
     CustomJSTicker,
     CustomJSTickFormatter,
+    Label,
     Legend,
     Range1d,
     Span,
@@ -19,6 +20,8 @@ from bokeh.plotting import figure
 from edsnb.widgets.viewer import BLUE
 
 COUNTS_GREY = "#8A8A8A"
+TITLE_GREY = "#808080"
+"""Can be read on light and on dark pages."""
 LEFT_PX, RIGHT_PX = 66, 40
 """Room for the axis on the left and the tools on the right."""
 _STRIP_PX, _RESIDUAL_PX = 84, 120
@@ -73,23 +76,31 @@ for (let k = 0; k < column.length; k++) {
   const v = data[column[k]][i];
   if (Number.isFinite(v)) parts.push(`${name[k]} ${Number.isInteger(v) ? v : +v.toPrecision(4)}${unit[k]}`);
 }
-readout.text = parts.join("  ·  ");
+const text = parts.join("  ·  ");
+// Set the element itself: a change of the model would lay out the whole page anew.
+const view = (cb_context?.index ?? window.Bokeh?.index)?.find_one(readout);
+if (view?.markup_el) view.markup_el.textContent = text; else readout.text = text;
 """
 """Says in a line below what the channel under the pointer holds; runs in the browser alone."""
 
 
-def name_strip(frame_px: int, x_range: Range1d, labels: ColumnDataSource) -> Any:
-    """Return the strip with title and names of lines: columns ``kev``, ``place``, ``name``, ``colour``."""
-    strip = _figure(frame_px, _STRIP_PX, x_range, Range1d(0, 1), title=" ", toolbar_location=None)
+def name_strip(frame_px: int, x_range: Range1d, labels: ColumnDataSource) -> tuple[Any, Label]:
+    """Return the strip with names of lines (columns ``kev``, ``place``, ``name``, ``colour``), and the title on it."""
+    strip = _figure(frame_px, _STRIP_PX, x_range, Range1d(0, 1), toolbar_location=None)
     strip.axis.visible = False
     strip.grid.visible = False
-    strip.title.text_font_size = "13px"
-    strip.segment("kev", 0, "place", 0.22, source=labels, line_color="colour")
+    # Not a title, for which the browser lays out all figures anew each time it changes.
+    title = Label(
+        x=0, y=_STRIP_PX - 6, x_units="screen", y_units="screen", text="", text_font_size="13px",
+        text_font_style="bold", text_baseline="top", text_color=TITLE_GREY,
+    )  # fmt: skip
+    strip.add_layout(title)
+    strip.segment("kev", 0, "place", 0.17, source=labels, line_color="colour")
     strip.text(
-        "place", 0.28, "name", source=labels, text_color="colour", angle=pi / 2, text_font_size="12px",
+        "place", 0.21, "name", source=labels, text_color="colour", angle=pi / 2, text_font_size="12px",
         text_baseline="middle",
     )  # fmt: skip
-    return strip
+    return strip, title
 
 
 def counts_plot(frame_px: int, height_px: int, x_range: Range1d, *, last: bool) -> Any:

@@ -80,7 +80,7 @@ class SpectrumPane:
         self.source = ColumnDataSource({"kev": np.empty(0, np.float32)})
         self.components = ColumnDataSource({"x": [], "y": [], "colour": [], "dash": []})
         self.labels = ColumnDataSource({"kev": [], "place": [], "name": [], "colour": []})
-        self.strip = name_strip(self._frame, self.x_range, self.labels)
+        self.strip, self.title = name_strip(self._frame, self.x_range, self.labels)
         self.plot = counts_plot(self._frame, height, self.x_range, last=not residuals)
         self.residual = residual_plot(self._frame, self.x_range, self.source) if residuals else None
         self._axis = CountAxis(self.plot.yaxis[0])
@@ -147,7 +147,7 @@ class SpectrumPane:
             self._send_components([self._style(name) for name in parts])
             self._fit_height()
             self._name_lines()
-            self.strip.title.text = title
+            self.title.text = title
         push(self.pane)
 
     def scale(self, scale: str) -> None:
@@ -231,7 +231,7 @@ class SpectrumPane:
             self.plot.renderers.insert(1 + k, self.plot.renderers.pop())
             self._series.append(step)
         for k in range(len(self._models), len(models)):
-            self._models.append(self._curve(f"model{k}", MODELS[k % len(MODELS)], "dashed" if k else "solid"))
+            self._models.append(self._curve(f"model{k}", MODELS[k % len(MODELS)], "solid"))
         for k, name in enumerate(spectra):
             self._series[k].glyph.line_color = colours.get(name, SERIES[k % len(SERIES)])
         drawn = [*zip(spectra, self._series, strict=False), *zip(models, self._models, strict=False)]
