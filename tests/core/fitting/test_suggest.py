@@ -66,7 +66,7 @@ def test_from_nothing_all_elements_are_found_and_no_other(name):
 
 
 @pytest.mark.parametrize("counts", [1e3, 1e4, 1e6])
-@pytest.mark.parametrize("name", list(SPECIMENS)[::2])
+@pytest.mark.parametrize("name", ["strontium titanate with niobium", "superalloy", "gold and palladium"])
 def test_nothing_is_suggested_beside_what_is_there(name, counts):
     found = find_lines(drawn(counts, 1, **SPECIMENS[name]), list(SPECIMENS[name]))
     assert found.elements == ()
@@ -74,7 +74,7 @@ def test_nothing_is_suggested_beside_what_is_there(name, counts):
     assert not found.weaker or max(s.significance for s in found.weaker) < 7.2
 
 
-@pytest.mark.parametrize("name", list(SPECIMENS)[1::2])
+@pytest.mark.parametrize("name", ["barium beside titanium", "lead and sulphur", "zinc oxide"])
 def test_the_one_that_is_missing_is_the_one_suggested(name):
     content = SPECIMENS[name]
     for missing in content:
