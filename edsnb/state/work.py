@@ -82,7 +82,9 @@ class Work(param.Parameterized):
             except EdsnbError as error:
                 message = str(error)
             except Exception as error:  # noqa: BLE001 - whatever it is, the widget must stay usable and say it
-                _LOG.exception("%s failed", what)
+                if not stop.is_set():
+                    # Work that nobody waits for any more may fail in any way, as when the program ends.
+                    _LOG.exception("%s failed", what)
                 message = f"{what} failed: {type(error).__name__}: {error}"
             self.deliver(lambda: self._finish(mine, message, after))
 

@@ -32,9 +32,8 @@ class ExportPanel:
             on_click=lambda _: state.export(formats.value or []),
             **DENSE,
         )
-        download = pmui.FileDownload(
-            label="Download", embed=False, auto=True, visible=False, color="primary", variant="contained", **DENSE
-        )
+        download = _download(label="Download", visible=False, **DENSE)
+        download.param.update(color="primary", variant="contained")
 
         def ready(*_: object) -> None:
             archive = exports.archive
@@ -72,12 +71,12 @@ class ExportPanel:
 
 def recipe_buttons(state: WorkbenchState) -> tuple[Any, Any]:
     """Return what saves the recipe and what loads one."""
-    small: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (2, 4)}
-    save = pmui.FileDownload(
-        callback=lambda: io.BytesIO(state.toml().encode()), filename="recipe.toml", label="Save", embed=False,
-        auto=True, disabled=pn.bind(_is_none, state.param.recipe), **small,
+    small: dict[str, Any] = {"size": "small", "margin": (2, 4)}
+    save = _download(
+        callback=lambda: io.BytesIO(state.toml().encode()), filename="recipe.toml", label="Save",
+        disabled=pn.bind(_is_none, state.param.recipe), **small,
     )  # fmt: skip
-    load = pmui.FileInput(label="Load", accept=".toml", **small)
+    load = pmui.FileInput(label="Load", accept=".toml", variant="outlined", **small)
 
     def loaded(event: Any) -> None:
         if event.new:
@@ -85,6 +84,16 @@ def recipe_buttons(state: WorkbenchState) -> tuple[Any, Any]:
 
     load.param.watch(loaded, "value")
     return save, load
+
+
+def _download(**params: Any) -> pmui.FileDownload:
+    """Return a button that sends a file when it is clicked.
+
+    Its looks are set afterwards: given at once, they make Panel warn of itself.
+    """
+    made = pmui.FileDownload(embed=False, auto=True, **params)
+    made.variant = "outlined"
+    return made
 
 
 def _is_none(value: object, busy: bool = False) -> bool:

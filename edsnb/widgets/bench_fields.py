@@ -97,6 +97,18 @@ def if_any(text: Any, **params: Any) -> list[Any]:
     return [line]
 
 
+def alert(text: Any, severity: str, **params: Any) -> pmui.Alert:
+    """Return a framed sentence that is only there while there is something to say; a text, or a parameter.
+
+    The sentence is a child of the frame: the frame's own text would be taken for HTML, and messages hold what people
+    and links say.
+    """
+    line = live_text(text, styles=TEXT, margin=0)
+    box = pmui.Alert(line, severity=severity, **{"margin": (2, 4), "sizing_mode": "stretch_width", **params})
+    box.visible = bool(text) if isinstance(text, str) else pn.bind(bool, text)
+    return box
+
+
 def number(label: str, unit: str, **params: Any) -> pmui.TextInput:
     """Return a small field for a number, which may be left empty; see `Fields.tie_number`."""
     return pmui.TextInput(label=f"{label} ({unit})", **{**DENSE, **params})

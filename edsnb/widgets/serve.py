@@ -6,8 +6,9 @@ import json
 import os
 import secrets
 import signal
+import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +85,8 @@ def make_server(site: Site, serving: Serving) -> Server:
     if login and not os.environ.get("PANEL_COOKIE_SECRET"):
         # Whoever is signed in has to do so again when the server is started anew.
         login["cookie_secret"] = secrets.token_hex(32)
+    if not serving.port:
+        serving = replace(serving, port=_free_port(serving.address))
     linger_ms = max(1, round(1000 * serving.linger_s))
     try:
         server: Server = get_server(
@@ -157,5 +160,11 @@ def memory_mb() -> float | None:
 def _origins(serving: Serving) -> list[str]:
     """Return the hosts whose pages may open a websocket."""
     own = LOOPBACK[:2] if serving.address in LOOPBACK else (serving.address,)
-    port = str(serving.port) if serving.port else "*"
-    return [*(f"{host}:{port}" for host in own), *serving.origins]
+    return [*(f"{host}:{serving.port}" for host in own), *serving.origins]
+
+
+def _free_port(address: str) -> int:
+    """Return a port that nobody listens on: it must be known before the server is made, as the origins name it."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as free:
+        free.bind((address, 0))
+        return int(free.getsockname()[1])

@@ -16,6 +16,7 @@ import panel_material_ui as pmui
 from panel_material_ui.template.base import Page
 
 from edsnb.state.workbench import WorkbenchState
+from edsnb.widgets.bench_fields import alert
 from edsnb.widgets.setup import setup
 from edsnb.widgets.upload import Upload
 from edsnb.widgets.workbench import THEME, Workbench
@@ -65,9 +66,10 @@ class Site:
         document = pn.state.curdoc
         if document is not None:
             _end_with(document, state, self.sessions)
-        self.sessions.add(state)
         pn.config.exception_handler = partial(_report, weakref.ref(state))
         page = Workbench(state=state, upload=self._upload(state)).page()
+        # Only now: what fails before leaves no session behind.
+        self.sessions.add(state)
         page.main = [*page.main, _link(state)]
         self._end_when_idle(state, page, document)
         state.follow(_query())
@@ -115,7 +117,7 @@ def notice(text: str, *, severity: str = "info") -> Page:
 def _notice_box(text: str, severity: str, label: str) -> pn.Column:
     button = pmui.Button(label=label, variant="contained", margin=(10, 0))
     button.js_on_click(code=_RELOAD)
-    return pn.Column(pmui.Alert(object=text, severity=severity, max_width=700), button, margin=24)
+    return pn.Column(alert(text, severity, max_width=700), button, margin=24)
 
 
 def _query() -> dict[str, str]:

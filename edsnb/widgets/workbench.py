@@ -16,7 +16,7 @@ from edsnb.state.results import summary
 from edsnb.state.start import workbench_state
 from edsnb.state.workbench import WorkbenchState
 from edsnb.widgets.bench_export import ExportPanel, recipe_buttons
-from edsnb.widgets.bench_fields import TEXT
+from edsnb.widgets.bench_fields import TEXT, alert
 from edsnb.widgets.bench_files import FilePanel, headline
 from edsnb.widgets.bench_settings import SettingsPanel
 from edsnb.widgets.chip_explorer import ChipExplorer
@@ -148,7 +148,7 @@ class Workbench(EdsnbViewer):
             ),
             work_bar(state.opening),
             work_bar(state.running),
-            *(_alert(text, kind) for text, kind in self._texts()),
+            *(alert(text, kind) for text, kind in self._texts()),
             sizing_mode="stretch_width",
         )
 
@@ -227,20 +227,13 @@ def _said(analysis: Any, stale: tuple[str, ...]) -> str:
     return f"{summary(analysis)}{changed}"
 
 
-def _alert(text: Any, severity: str) -> Any:
-    """Return a framed sentence that is only there while there is something to say."""
-    box = pmui.Alert(object=text, severity=severity, margin=(2, 4), sizing_mode="stretch_width", closeable=False)
-    box.visible = pn.bind(bool, text)
-    return box
-
-
 def _made(make: Callable[[], Any]) -> Any:
     """Return what a tab holds, or the error that came instead: the others stay usable."""
     try:
         return make()
     except Exception as error:  # noqa: BLE001 - whatever it is, it must be seen in its place
         _LOG.exception("a tab could not be made")
-        return pmui.Alert(object=f"This part cannot be shown: {type(error).__name__}: {error}", severity="error")
+        return alert(f"This part cannot be shown: {type(error).__name__}: {error}", "error")
 
 
 def _is_none(value: object) -> bool:
