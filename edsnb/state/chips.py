@@ -23,11 +23,12 @@ from edsnb.state.chip_texts import POINT, chosen_of, hover_of, no_map, summary_o
 from edsnb.state.cutting import CutState
 from edsnb.state.drawing import DrawingState
 from edsnb.state.elements import ElementState
+from edsnb.state.inbox import Inbox, wait_for
 from edsnb.state.models import settle
 from edsnb.state.pictures import PictureState
 from edsnb.state.precision import PrecisionState
 from edsnb.state.shared import SHARED, Held
-from edsnb.state.work import Deliver, Work, at_once
+from edsnb.state.work import Deliver, Work
 
 Pick = tuple[float, float] | str
 """A selected chip of the grid by a point (y, x) in it, which holds for another chip size too; a region by its name."""
@@ -62,10 +63,24 @@ class ChipState(CutState):
         *,
         recipe: Recipe | None = None,
         elements: ElementState | None = None,
-        deliver: Deliver = at_once,
+        deliver: Deliver | None = None,
         **params: Any,
     ) -> None:
+        """Make a state.
+
+        Parameters
+        ----------
+        image
+            The map.
+        recipe
+            Grid, elements and energy range to begin with.
+        elements
+            Those that others choose too; they are then not changed to those of the image's file.
+        deliver
+            As `Work.deliver`; None for scripts, where results arrive in `wait`.
+        """
         super().__init__(elements or ElementState(), **params)
+        deliver = self._deliver = deliver or Inbox()
         self.pictures = PictureState(None, self.elements, deliver=deliver)
         self.drawing = DrawingState(self.drawn, self.pictures)
         self.precision = PrecisionState(self.elements, deliver=deliver)
@@ -162,15 +177,9 @@ class ChipState(CutState):
 
     def wait(self) -> None:
         """Block until all that was asked for is there: for scripts."""
-        for work in (
-            self.opening,
-            self.pictures.counting,
-            self.pictures.work,
-            self.showing,
-            self.summing,
-            self.precision.work,
-        ):
-            work.wait()
+        pictures = self.pictures
+        works = (self.opening, pictures.counting, pictures.work, self.showing, self.summing, self.precision.work)
+        wait_for(works, self._deliver)
 
     # What follows from it
 
@@ -229,7 +238,8 @@ class ChipState(CutState):
         self._set(selected=tuple(dict.fromkeys(found)))
         if regions is None or not found:
             self.showing.cancel()
-            self._set(spectra=None, chosen="Nothing is selected.")
+            self._set(spectra=None)
+            self._say()
             return
         part = subset(regions, self.selected)
         self._say()

@@ -14,6 +14,7 @@ from edsnb.core.areas import between, label_masks, polygon_mask, stroke_mask
 from edsnb.core.events import Array, frozen
 from edsnb.core.regions import Regions
 from edsnb.errors import EdsnbError, InputError
+from edsnb.io.files import distinct
 from edsnb.io.label_images import ENDINGS, read_label_image
 from edsnb.state.pictures import Picture
 
@@ -205,7 +206,7 @@ class DrawnState(param.Parameterized):
         areas = list(self.areas)
         for value, mask in masks.items():
             shape = Label(shown_as or str(path), value, self.zero_outside)
-            name = _free(f"{Path(shown_as or path).stem} {value}", [a.name for a in areas])
+            name = distinct(f"{Path(shown_as or path).stem} {value}", [a.name for a in areas])
             areas.append(Area(name, self._colour(len(areas)), (Step(shape, mask),)))
         self._put(tuple(areas), f"{len(masks)} regions from {Path(shown_as or path).name}.")
 
@@ -261,7 +262,7 @@ class DrawnState(param.Parameterized):
         bands = [shape if isinstance(shape, Band) else getattr(shape, "band", None) for shape in shapes]
         lines = ["from edsnb.core import areas"]
         if any(isinstance(shape, Label) for shape in shapes):
-            lines.append("from edsnb.io.label_images import ENDINGS, read_label_image")
+            lines.append("from edsnb.io.label_images import read_label_image")
         needed = [line for band in bands if band is not None for line in band.picture.preface()]
         if needed:
             lines.append("import numpy as np")
@@ -283,7 +284,7 @@ class DrawnState(param.Parameterized):
         elif not mask.any():
             self._say(f"The {what} holds no pixel's centre, so nothing was drawn.")
         elif area is None:
-            new = Area(_free("region 1", self.names), self._colour(len(self.areas)), (Step(shape, mask),))
+            new = Area(_free_name(self.names), self._colour(len(self.areas)), (Step(shape, mask),))
             self._put((*self.areas, new), f"{new.name}: {int(mask.sum())} px.")
         else:
             changed = replace(area, steps=(*area.steps, Step(shape, mask, self.remove)))
@@ -322,10 +323,6 @@ class DrawnState(param.Parameterized):
         return COLOURS[number % len(COLOURS)]
 
 
-def _free(wanted: str, taken: Sequence[str]) -> str:
-    """Return a name that is not taken, with the next free number at its end."""
-    stem = wanted.rstrip("0123456789")
-    first = int(wanted[len(stem) :] or 1)
-    if wanted not in taken:
-        return wanted
-    return next(n for n in (f"{stem.rstrip()} {k}" for k in range(first, first + len(taken) + 2)) if n not in taken)
+def _free_name(taken: Sequence[str]) -> str:
+    """Return the name of a new region."""
+    return next(name for k in range(1, len(taken) + 2) if (name := f"region {k}") not in taken)

@@ -94,8 +94,8 @@ class PictureState(param.Parameterized):
     line: Any = param.Selector(objects=[""], check_on_set=False, label="Line or element")
     mix = param.ListSelector(default=[], objects=[], check_on_set=False, label="Elements to mix")
     kernel = param.Integer(default=5, bounds=(1, 99), label="Kernel (px)")
-    survey_contrast = param.Range(default=(1.0, 99.0), bounds=(0.0, 100.0), label="Contrast, percentiles")
-    map_contrast = param.Range(default=(1.0, 99.0), bounds=(0.0, 100.0), label="Contrast, percentiles")
+    survey_contrast = param.Range(default=(1.0, 99.0), bounds=(0.0, 100.0), label="Image contrast (%)")
+    map_contrast = param.Range(default=(1.0, 99.0), bounds=(0.0, 100.0), label="Map contrast (%)")
 
     left = param.ClassSelector(class_=Shown, constant=True, allow_None=True)
     right = param.ClassSelector(class_=Shown, constant=True, allow_None=True)
@@ -221,7 +221,7 @@ class PictureState(param.Parameterized):
         if self.kind in ("counts", "window"):
             low, high = self.window if self.kind == "window" else self.elements.energy
             low, high = float(low), float(high)
-            title = f"X-rays, {low:.4g} to {high:.4g} keV"
+            title = f"X-rays, {low:.4g}–{high:.4g} keV"
 
             def counted(counts: Array) -> None:
                 self._set(right=Shown(counts, title, "X-rays", Picture("counts", energy=(low, high))), message="")

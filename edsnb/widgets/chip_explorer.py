@@ -33,9 +33,9 @@ from edsnb.widgets.spectrum_pane import SpectrumPane
 from edsnb.widgets.status_lines import StatusLines
 from edsnb.widgets.viewer import EdsnbViewer, session_loop, work_bar
 
-_FRAME = 270
+_FRAME = 254
 """Length of a map's longer side."""
-_HALF = 398
+_HALF = 400
 """Width of a map with its axes and colour bar."""
 _MOST_OVERLAID = 6
 
@@ -80,14 +80,14 @@ class ChipExplorer(EdsnbViewer):
             MapPane(title, width=_FRAME, on_tap=state.tapped, on_hover=state.hover) for title in ("Image", "EDS map")
         )
         self._left.link(self._right)
-        self._spectrum = SpectrumPane(width=2 * _HALF - 6, height=200, on_window=state.pictures.set_window)
+        self._spectrum = SpectrumPane(width=2 * _HALF - 24, height=200, on_window=state.pictures.set_window)
         self._draw_all()
         self._tools = [MapTools(pane, state.drawing) for pane in (self._left, self._right)]
         self._watch()
         controls = pmui.Tabs(
             ("Grid", grid_controls(state)), ("Regions", region_controls(state)), width=WIDTH, dynamic=True
         )
-        side = 2 * _HALF + 10
+        side = 2 * _HALF
         shown = pn.Column(*self._maps(), *self._lines(), *self._spectra(), width=side)
         self._elements = pn.Column(sizing_mode="stretch_width")
         below = pmui.Accordion(
@@ -156,14 +156,19 @@ class ChipExplorer(EdsnbViewer):
 
     def _draw_all(self) -> None:
         state = self.state
-        for pane in (self._left, self._right):
-            pane.raster(state.shape if state.shape[0] else (1, 1), state.image.pixel_nm if state.image else None)
+        self._fit_panes()
         self._contrast()
         self._draw_picture(self._left, state.pictures.left, "grey")
         self._draw_picture(self._right, state.pictures.right, "cividis")
         self._draw_chips()
         self._draw_selected()
         self._draw_spectra()
+
+    def _fit_panes(self) -> None:
+        """Fit both maps to the raster; also before chips are drawn, which another map's may be before its picture."""
+        state = self.state
+        for pane in (self._left, self._right):
+            pane.raster(state.shape if state.shape[0] else (1, 1), state.image.pixel_nm if state.image else None)
 
     def _draw_picture(self, pane: MapPane, shown: Shown | None, cmap: str) -> None:
         if shown is None or self.state.image is None:
@@ -186,6 +191,7 @@ class ChipExplorer(EdsnbViewer):
 
     def _draw_chips(self) -> None:
         state = self.state
+        self._fit_panes()
         areas = {area.name: area.colour for area in state.drawn.areas}
         drawn = state.drawn_regions
         colours = [areas.get(n.removesuffix(" (drawn)"), "#FFFFFF") for n in drawn.names] if drawn is not None else None

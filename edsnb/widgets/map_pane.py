@@ -46,6 +46,8 @@ _PALETTES = {
 """Colours from low to high; RdBu, from blue to red, for values about zero."""
 _NO_LINES = np.empty((0, 4))
 _SMALLEST_FRAME = 60
+_LEFT_PX, _RIGHT_PX, _ABOVE_PX, _BELOW_PX = 60, 84, 30, 50
+"""Room around the frame for axes, colour bar and its numbers, title and tools."""
 _NO_DATA = "#8a8a8a"
 _SPARSE_PX = 16
 """Lines of a grid so many screen pixels apart, or more, are drawn in full."""
@@ -76,7 +78,8 @@ class MapPane:
     ) -> None:
         self.figure = figure(
             title=title, tools="pan,box_zoom", toolbar_location="above", x_range=Range1d(0, 1), y_range=Range1d(1, 0),
-            frame_width=width, frame_height=width, min_border=2, background_fill_color=_NO_DATA,
+            frame_width=width, frame_height=width, background_fill_color=_NO_DATA, min_border_left=_LEFT_PX,
+            min_border_right=_RIGHT_PX, min_border_top=_ABOVE_PX, min_border_bottom=_BELOW_PX,
         )  # fmt: skip
         self._width = width
         self._shape: tuple[int, int] = (0, 0)
@@ -114,6 +117,8 @@ class MapPane:
         plot = self.figure
         with pn.io.hold():
             plot.update(tags=[self._scale], frame_width=wide, frame_height=high)
+            # A narrower or a wider place would squeeze or stretch the frame, and with it the pixels.
+            plot.update(width=wide + _LEFT_PX + _RIGHT_PX, height=high + _ABOVE_PX + _BELOW_PX, sizing_mode="fixed")
             plot.xaxis.axis_label, plot.yaxis.axis_label = f"x ({unit})", f"y ({unit}), row 0 on top"
             if pixel_nm is not None:
                 self._bar_of_length.unit = unit
@@ -260,6 +265,7 @@ class MapPane:
         self.figure.add_tools(wheel, ResetTool())
         self.figure.toolbar.active_scroll = wheel
         self.figure.toolbar.logo = None
+        self.figure.title.text_font_size = "12px"
         self.figure.grid.visible = False
 
     def _make_image(self) -> None:
@@ -272,7 +278,7 @@ class MapPane:
             "image": plot.image(**place, source=self._source, color_mapper=self._mapper),
             "colours": plot.image_rgba(**place, source=self._colours),
         }
-        self._bar = ColorBar(color_mapper=self._mapper, width=12, title="", padding=4)
+        self._bar = ColorBar(color_mapper=self._mapper, width=12, title="value", padding=4)
         plot.add_layout(self._bar, "right")
         self._squares = [plot.scatter([], [], marker="square", size=12, line_color=None) for _ in MIX]
         self._legend = Legend(items=[], visible=False, border_line_color=None, background_fill_alpha=0.0)
