@@ -40,7 +40,12 @@ def pair_controls(state: CompareState, *, local: bool = True) -> pn.viewable.Vie
     more.visible = False
     adding.param.watch(lambda event: setattr(more, "visible", event.new), "value")
     elements = pmui.MultiChoice(label=f"Elements (up to {MOST})", options=[], width=400, margin=(4, 6))
-    tie(elements, state, "elements", read=lambda chosen: list(chosen) or list(state.shown), write=list)
+
+    def take(event: Any) -> None:
+        # What is only shown because nothing was chosen is no choice.
+        if list(event.new) != list(state.shown):
+            state.elements = list(event.new)
+            show_elements()
 
     def offered() -> list[str]:
         return list(state.comparison.elements) if state.comparison is not None else []
@@ -50,6 +55,7 @@ def pair_controls(state: CompareState, *, local: bool = True) -> pn.viewable.Vie
         if elements.options != offered() or elements.value != chosen:
             elements.param.update(options=offered(), value=chosen)
 
+    elements.param.watch(take, "value")
     state.param.watch(show_elements, ["comparison", "shown"])
     show_elements()
     return pn.Column(

@@ -139,7 +139,7 @@ def export_controls(state: CompareState, say: Callable[[str], object]) -> pn.vie
         return BytesIO(made)
 
     button = pmui.FileDownload(
-        callback=data, filename="maps.png", label="Download", auto=True, embed=False, size="small", variant="outlined",
+        callback=data, filename="maps.png", label="Download", auto=True, embed=False, size="small",
         margin=(10, 6),
     )  # fmt: skip
 

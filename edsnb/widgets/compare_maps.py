@@ -50,12 +50,12 @@ _MOST_CELLS = 256
 """Cells along a side that are sent; of more, every second or third is."""
 _HINT = "Point at a map to read a chip; click to select it, with Shift or Ctrl to add it."
 _READ = """
-const [y0, y1, x0, x1, rows, columns] = figure.tags.slice(0, 6);
+const [y0, y1, x0, x1, rows, columns] = figure.tags.slice(1, 7);
 const r = Math.floor((cb_obj.y - y0) / (y1 - y0) * rows), c = Math.floor((cb_obj.x - x0) / (x1 - x0) * columns);
 const cells = frame.data.cell;
 const n = r >= 0 && r < rows && c >= 0 && c < columns ? cells[r * columns + c] : -1;
 if (!(n >= 0)) { readout.text = hint; return; }
-const k = figure.tags[6], element = figure.tags[7], unit = figure.tags[8], digits = figure.tags[9];
+const [k, element, unit, digits] = figure.tags.slice(7);
 const of = name => values.data[name + k][n];
 const num = v => Number.isFinite(v) ? v.toFixed(digits) : "no value";
 const err = v => Number.isFinite(v) ? " ± " + v.toFixed(digits) : "";
@@ -157,7 +157,7 @@ class MapRows:
         return plot
 
     def _listen(self, plot: figure) -> None:
-        plot.tags = [0.0, 1.0, 0.0, 1.0, 0, 0, 0, "", "", 2]
+        plot.tags = [1.0, 0.0, 1.0, 0.0, 1.0, 0, 0, 0, "", "", 2]
         args = {"figure": plot, "frame": self._frame_source, "values": self._values, "readout": self.readout}
         plot.js_on_event("mousemove", CustomJS(args={**args, "hint": _HINT}, code=_READ))
         plot.js_on_event(
@@ -222,7 +222,7 @@ class MapRows:
             self._images[i][k].data = _image(frame.paint(table[:, column]), self._extent)
         digits = 0 if comparison.quantity == "counts" else 2
         for row in self.figures:
-            row[k].tags = [*self._extent, *frame.numbers.shape, k, element, unit, digits]
+            row[k].tags = [self._scale, *self._extent, *frame.numbers.shape, k, element, unit, digits]
         self.figures[0][k].title.text = element
         self._bars[k][0].title = unit
         self._bars[k][1].title = f"difference, {unit}"

@@ -79,6 +79,7 @@ class PhaseMap:
                 self.figure.update(frame_width=max(wide, 20), frame_height=max(high, 20))
             self.figure.xaxis.axis_label = f"x ({unit})"
             self.figure.yaxis.axis_label = f"y ({unit}), row 0 on top"
+            self.figure.tags = [self._scale]
             self._bar.visible = known
             if known:
                 self._bar.unit = unit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import panel as pn
@@ -11,21 +11,13 @@ import panel_material_ui as pmui
 from edsnb.core.comparison.drawing import Rule
 from edsnb.core.comparison.phases import Phases
 from edsnb.errors import InputError
-from edsnb.state.comparing import MOST, CompareState
+from edsnb.state.comparing import CompareState
 from edsnb.state.methods import Given
-from edsnb.state.phasing import PhasesFound
-from edsnb.widgets.code_view import code_block
 from edsnb.widgets.compare_chip import ChipPanel
-from edsnb.widgets.compare_controls import PLAIN, colour_controls, pair_controls
-from edsnb.widgets.compare_export import export_controls
-from edsnb.widgets.compare_maps import MapRows
-from edsnb.widgets.compare_phases import PhaseEditor, PhaseMap
-from edsnb.widgets.compare_plots import AgreementPlots, BarPlot
-from edsnb.widgets.compare_tables import TABLE_STYLE, notes_html, statistics_html
-from edsnb.widgets.ties import follow, tie
-from edsnb.widgets.viewer import EdsnbViewer, live_text, session_loop, spoken, work_bar
-
-_PAGES = ("Maps", "Agreement", "Phases", "Stoichiometry", "Notes", "Code")
+from edsnb.widgets.compare_controls import pair_controls
+from edsnb.widgets.compare_pages import AgreementPage, MapsPage, PhasesPage, code_page, notes_page, stoichiometry_page
+from edsnb.widgets.ties import follow
+from edsnb.widgets.viewer import EdsnbViewer, live_text, session_loop, work_bar
 
 
 class CompareView(EdsnbViewer):
@@ -83,140 +75,37 @@ class CompareView(EdsnbViewer):
     def build(self) -> pn.viewable.Viewable:
         """Return controls, pages and the chip that is selected."""
         state = self.state
-        self.maps = MapRows(MOST, width=self._width, on_tap=self._tap, on_box=self._box)
-        self.bars = BarPlot()
-        self.agreement = AgreementPlots(self._choose, width=self._width)
-        self.phase_map = PhaseMap(state)
-        self.chip = ChipPanel(state)
-        self._said = live_text("")
-        self._statistics = _html()
-        self._stoichiometry = _html()
-        self._worst = _html()
         problem = live_text(state.param.problem, styles={"font-size": "15px"}, margin=(12, 8))
         state.param.watch(follow(problem, visible=lambda: bool(state.problem)), "problem")
-        self._pages = pmui.Tabs(*self._tabs(), sizing_mode="stretch_width", dynamic=False)
-        self._below = pn.Column(self.chip.view, sizing_mode="stretch_width")
-        self._watch()
+        tabs = self._make_tabs()
+        chip = pn.Column(ChipPanel(state).view, sizing_mode="stretch_width")
+        for part in (tabs, chip):
+            state.param.watch(follow(part, visible=lambda: state.comparison is not None), "comparison")
         return pn.Column(
             pair_controls(state, local=self._local), work_bar(state.comparing),
-            live_text(state.param.message, styles={"font-size": "13px"}), problem, self._pages, self._below,
+            live_text(state.param.message, styles={"font-size": "13px"}), problem, tabs, chip,
             sizing_mode="stretch_width", max_width=self._width + 60,
         )  # fmt: skip
 
-    def show_page(self, name: str) -> None:
-        """Show one of the pages: Maps, Agreement, Phases, Stoichiometry, Notes or Code."""
-        self._pages.active = _PAGES.index(name)
+    def _make_tabs(self) -> pn.viewable.Viewable:
+        """Return the pages, each made when it is first looked at: together they are slow to load."""
+        state, width = self.state, self._width
+        pages: dict[str, Callable[[], Any]] = {
+            "Maps": lambda: MapsPage(state, width).view,
+            "Agreement": lambda: AgreementPage(state, width).view,
+            "Phases": lambda: PhasesPage(state).view,
+            "Stoichiometry": lambda: stoichiometry_page(state),
+            "Notes": lambda: notes_page(state),
+            "Code": lambda: code_page(state),
+        }
+        boxes = [pn.Column(sizing_mode="stretch_width", min_height=200) for _ in pages]
+        tabs = pmui.Tabs(*zip(pages, boxes, strict=True), dynamic=True, sizing_mode="stretch_width")
+        makers = list(pages.values())
 
-    def _tabs(self) -> list[tuple[str, pn.viewable.Viewable]]:
-        state = self.state
-        element = pmui.RadioButtonGroup(label="Element", options=[], size="small", margin=(4, 6), sx=PLAIN)
-        tie(element, state, "element")
-        state.param.watch(
-            follow(element, options=lambda: [e for e in state.param["element"].objects if e]), "element", what="objects"
-        )
-        self._map_area = pn.Column(self.maps.pane)
-        maps = pn.Column(
-            self._map_area, self.bars.pane, pn.FlexBox(colour_controls(state), export_controls(state, self._say)),
-            self._said,
-        )  # fmt: skip
-        agreement = pn.Column(element, self.agreement.pane, self._statistics, sizing_mode="stretch_width")
-        phases = pn.Column(
-            live_text(pn.bind(_no_phases, state.phases.param.found)),
-            pn.FlexBox(self.phase_map.pane, PhaseEditor(state).view, gap="16px"), sizing_mode="stretch_width",
-        )  # fmt: skip
-        table = pn.Column(
-            live_text(pn.bind(_no_table, state.phases.param.found)), self._stoichiometry,
-            sizing_mode="stretch_width",
-        )  # fmt: skip
-        notes = pn.Column(self._worst, sizing_mode="stretch_width")
-        self._code = pn.widgets.TextInput(value="")
-        code = code_block("Python that repeats this", self._code.param.value)
-        return list(zip(_PAGES, (maps, agreement, phases, table, notes, code), strict=True))
+        def fill(*_: object) -> None:
+            if not len(boxes[tabs.active]):
+                boxes[tabs.active].append(makers[tabs.active]())
 
-    def _watch(self) -> None:
-        state = self.state
-        state.param.watch(self._redraw, ["comparison", "shown", "together", "everything"])
-        state.param.watch(self._draw_agreement, ["element", "comparison"])
-        state.param.watch(self._draw_phases, ["comparison"])
-        state.phases.param.watch(self._draw_phases, ["found"])
-        state.param.watch(self._select, ["selected"])
-        self._redraw()
-        self._draw_agreement()
-        self._draw_phases()
-        self._select()
-
-    def _redraw(self, *_: object) -> None:
-        state = self.state
-        there = state.comparison is not None
-        self._pages.visible = self._below.visible = there
-        if not there:
-            return
-        self._map_area.visible = state.frame is not None
-        self.bars.pane.visible = state.frame is None
-        if state.frame is not None:
-            self.maps.show(
-                state.comparison, state.frame, state.shown, pixel_nm=state.pixel_nm, together=state.together,
-                everything=state.everything,
-            )  # fmt: skip
-        self._worst.value = notes_html(state)
-        self._select()
-        self._tell_code()
-
-    def _draw_agreement(self, *_: object) -> None:
-        state = self.state
-        if state.comparison is None or state.element not in state.comparison.elements:
-            return
-        self.agreement.show(state.comparison, state.element, state.phases.found.phases)
-        self.agreement.select(state.numbers())
-        self._statistics.value = statistics_html(state)
-
-    def _draw_phases(self, *_: object) -> None:
-        state = self.state
-        found = state.phases.found
-        drawable = found.phases is not None and state.frame is not None
-        self.phase_map.pane.visible = drawable
-        if drawable:
-            self.phase_map.show(found.phases, state.pixel_nm)
-            self.phase_map.select(state.selected)
-        self._stoichiometry.value = TABLE_STYLE + found.table.to_html() if found.table is not None else ""
-        self._draw_agreement()
-        self._tell_code()
-
-    def _select(self, *_: object) -> None:
-        numbers = self.state.numbers()
-        self.maps.select(numbers)
-        self.agreement.select(numbers)
-        self.phase_map.select(self.state.selected)
-        if self.state.comparison is not None and self.state.frame is None and numbers:
-            self.bars.show(self.state.comparison, numbers[-1], self.state.shown)
-
-    def _tell_code(self) -> None:
-        self._code.value = self.state.code()
-
-    def _tap(self, y: float, x: float, add: bool) -> None:
-        self.state.select_at(y, x, add=add)
-
-    def _box(self, y0: float, y1: float, x0: float, x1: float, add: bool) -> None:
-        self.state.select_box(y0, y1, x0, x1, add=add)
-
-    def _choose(self, numbers: Any, add: bool) -> None:
-        if self.state.comparison is not None:
-            self.state.select([self.state.comparison.names[k] for k in numbers], add=add)
-
-    def _say(self, text: str) -> None:
-        self._said.value = spoken(text)
-
-
-def _no_phases(found: PhasesFound) -> str:
-    """Say why there are no phases."""
-    return found.problem if found.phases is None else ""
-
-
-def _no_table(found: PhasesFound) -> str:
-    """Say why there is no table."""
-    return found.problem
-
-
-def _html() -> pn.widgets.StaticText:
-    """Return a place for a table."""
-    return pn.widgets.StaticText(value="", sizing_mode="stretch_width", margin=(6, 6))
+        tabs.param.watch(fill, "active")
+        fill()
+        return tabs
