@@ -28,7 +28,7 @@ from typing import Any
 
 from jobs import ELEMENTS, Result
 from peers import PACKAGES, machine, run_timed, version
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 UI_PACKAGES = ("panel", "panel-material-ui", "bokeh", "holoviews", "playwright")
@@ -230,7 +230,9 @@ def workbench(browser: Browser, setup: Setup, example: Path) -> dict[str, Result
     """Open the page of `edsnb serve` anew, then have all chips cut, fitted and quantified again."""
     with served("workbench", setup, example) as server:
         address = f"{server}/?file={example.name}&chip={setup.chip}&crop=0:{setup.crop},0:{setup.crop}"
-        paints = [_first_paint(browser, address) for _ in range(1 + setup.pages)]
+        visitor = browser.new_context(viewport={"width": 1280, "height": 800})
+        paints = [_first_paint(visitor, address) for _ in range(1 + setup.pages)]
+        visitor.close()
         with opened(browser, address) as page:
             page.get_by_label("Run again after each change").uncheck()
             page.get_by_role("tab", name="Composition").click()
@@ -259,9 +261,9 @@ def workbench(browser: Browser, setup: Setup, example: Path) -> dict[str, Result
     }
 
 
-def _first_paint(browser: Browser, address: str) -> float:
-    """Return the time from the navigation to the frame that shows a map; the browser keeps scripts from before."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
+def _first_paint(visitor: BrowserContext, address: str) -> float:
+    """Return the time from the navigation to the frame that shows a map; the visitor keeps scripts from before."""
+    page = visitor.new_page()
     page.add_init_script(SCRIPT)
     page.goto(address)
     found = page.evaluate("bench.first()")

@@ -408,7 +408,7 @@ def test_overwrite(example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
-    "where", ["edsnb.pipeline.open_file", "edsnb.pipeline.fit", "edsnb.plots.summary.draw_summary"]
+    "where", ["edsnb.pipeline.open_file", "edsnb.pipeline.carry_out", "edsnb.plots.summary.draw_summary"]
 )
 def test_control_c(
     example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, where: str

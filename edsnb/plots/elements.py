@@ -92,7 +92,7 @@ def region_element(
     grid = regions if isinstance(regions, ChipGrid) else regions.grid
     raster = regions.shape if isinstance(regions, Regions) else shape
     if raster is None:
-        raise ValueError("the outlines of a ChipGrid need the map's shape")
+        raise InputError("a ChipGrid alone needs the map's shape: give shape=image.shape.")
     lines = region_lines(regions)[0] if grid is None and isinstance(regions, Regions) else grid_lines(grid, raster)  # type: ignore[arg-type]
     return _segments(lines, raster, pixel_nm, colour, line_width)
 

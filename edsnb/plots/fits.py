@@ -12,6 +12,7 @@ from edsnb.core.fitting.fit import FitResult
 from edsnb.core.fitting.residuals import modelled
 from edsnb.errors import InputError
 from edsnb.plots.page import axes_at
+from edsnb.plots.spectra import place_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -158,16 +159,12 @@ def _edges(axis: EnergyAxis, channels: slice, width: int) -> Array:
 
 def name_lines(axes: Axes, fit: FitResult, index: int, width: float) -> None:
     """Name each family above the plot, beside its alpha line; in grey those that were not found."""
-    from scipy.optimize import isotonic_regression
-
     energy = fit.spectra.energy.centres_kev[fit.channels]
     model = fit.model(index) if modelled(fit)[index] else fit.spectra.counts[index, fit.channels]
     order = sorted(range(len(fit.families)), key=lambda k: fit.families[k].alpha_kev)
     peaks = np.array([fit.families[k].alpha_kev for k in order])
     low, high = axes.get_xlim()
-    steps = _LABEL_INCHES / width * (high - low) * np.arange(len(order))
-    # The least sum of squared shifts that keeps the names a step apart.
-    places = np.clip(isotonic_regression(peaks - steps).x, low, max(high - steps[-1], low)) + steps
+    places = place_names(peaks, _LABEL_INCHES / width * (high - low), low, high)
     tops = model[np.clip(np.searchsorted(energy, peaks), 0, len(energy) - 1)]
     bottom, top = axes.get_ylim()
     for k, peak, place, height in zip(order, peaks, places, tops, strict=True):

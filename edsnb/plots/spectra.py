@@ -44,7 +44,8 @@ def floor_of(curves: Sequence[Array]) -> float:
     """Return the foot of a logarithmic picture: half of what is nearly the least that these curves hold."""
     positive = np.concatenate([np.asarray(curve, np.float64).ravel() for curve in curves] or [np.empty(0)])
     positive = positive[positive > 0]
-    return float(0.5 * np.percentile(positive, 1)) if positive.size else 0.5
+    # Half of the least number there is would be zero.
+    return max(float(0.5 * np.percentile(positive, 1)), float(np.finfo(float).tiny)) if positive.size else 0.5
 
 
 def limits(curves: Sequence[Array], scale: str, floor: float = 0.5) -> tuple[float, float]:

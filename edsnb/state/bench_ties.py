@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from edsnb.state.chips import ChipState
+from edsnb.state.comparing import CompareState
 from edsnb.state.fits import FitState
 from edsnb.state.intent import DEFAULTS
 from edsnb.state.work import Deliver
@@ -120,3 +121,32 @@ def fit_state(bench: WorkbenchState) -> FitState:
     fits.param.watch(once.watcher(result_to_bench), "result")
     fits.param.watch(once.watcher(chosen_to_bench), "chip")
     return fits
+
+
+def compare_state(bench: WorkbenchState, deliver: Deliver) -> CompareState:
+    """Return a CompareState over the Workbench's last run and selection."""
+    compared = CompareState(bench.analysis, local=bench.local, deliver=deliver)
+    once = _Once()
+
+    def result_to_compared() -> None:
+        if compared.base is not bench.analysis:
+            compared.load(bench.analysis)
+
+    def chosen_to_compared() -> None:
+        if bench.selected != compared.selected:
+            compared.select(bench.selected)
+
+    def chosen_to_bench() -> None:
+        # Nothing is selected while there is nothing to compare: that is nobody's choice.
+        if compared.selected:
+            bench.select(compared.selected)
+
+    def compared_anew() -> None:
+        if compared.comparison is not None:
+            compared.select(bench.selected)
+
+    bench.param.watch(once.watcher(result_to_compared), "analysis")
+    bench.param.watch(once.watcher(chosen_to_compared), "selected")
+    compared.param.watch(once.watcher(compared_anew), "comparison")
+    compared.param.watch(once.watcher(chosen_to_bench), "selected")
+    return compared

@@ -69,10 +69,13 @@ class CompareState(param.Parameterized):
         phases: Mapping[str, str] | None = None,
         rules: Mapping[str, Rule] | Phases | None = None,
         pixel_nm: float | None = None,
+        local: bool = True,
         deliver: Deliver = at_once,
         **params: Any,
     ) -> None:
         """Compare the first with the second; see `CompareView`.
+
+        `local` says whether the analysed file may be read again by its path, for Velox's log in it.
 
         Raises
         ------
@@ -83,7 +86,7 @@ class CompareState(param.Parameterized):
         self.methods: dict[str, Method] = {}
         self._found: dict[str, Found] = {}
         self._offered: set[str] = set()
-        self._pixel_nm = pixel_nm
+        self._pixel_nm, self._local = pixel_nm, local
         self._folder: Path | None = None
         self._quiet = True
         chosen = dict(params)
@@ -277,7 +280,8 @@ class CompareState(param.Parameterized):
             offered = [e for e in ENGINES.values() if e not in (self.base.recipe.engine, *present)]
             if self.base.image.source.lower().endswith(".emd"):
                 stored = ["velox-maps"] if any(m.element for m in self.base.image.maps) else []
-                offered += [source for source in (*stored, "velox-log") if source not in present]
+                stored += ["velox-log"] if self._local else []
+                offered += [source for source in stored if source not in present]
             self._offered |= {self._take(given) for given in offered}
         # Without a map nothing can be fitted; as the second it is offered all the same, to say so.
         firsts = [n for n, m in self.methods.items() if self.base is not None or m.kind is not Kind.FIT]

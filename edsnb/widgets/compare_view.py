@@ -65,7 +65,15 @@ class CompareView(EdsnbViewer):
     ) -> None:
         if state is None:
             state = CompareState(
-                first, second, *others, phases=phases, rules=rules, pixel_nm=pixel_nm, deliver=session_loop(), **params
+                first,
+                second,
+                *others,
+                phases=phases,
+                rules=rules,
+                pixel_nm=pixel_nm,
+                local=local,
+                deliver=session_loop(),
+                **params,
             )
         elif first is not None:
             raise InputError("give either a state or what to compare, not both: the state knows what it compares.")

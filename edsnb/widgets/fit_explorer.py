@@ -85,7 +85,7 @@ class FitExplorer(EdsnbViewer):
         self._redraw()
         state.param.watch(lambda *_: self._redraw(), "result")
         state.param.watch(lambda *_: self._draw_map(), "values")
-        state.param.watch(lambda *_: self._say(place=self._place()), "order")
+        state.param.watch(lambda *_: self._rank(), "order")
         state.param.watch(lambda *_: self._draw_chip(), ["chip", "other", "components", "together"])
         state.trial.param.watch(lambda *_: self._draw_spectrum(), "result")
         state.param.watch(lambda event: self._spectrum.scale(event.new), "scale")
@@ -153,18 +153,24 @@ class FitExplorer(EdsnbViewer):
         made.on_click(lambda event: setattr(self.state, "chip", int(self.state.order[event.row])))
         return made
 
+    def _rank(self) -> None:
+        """Follow the order of the chips."""
+        self._say(place=self._place())
+        if self.state.result.regions is None:
+            fill(self._list, ranking_frame(self.state), left=["Chip", "Status"])
+
     def _redraw(self) -> None:
         on_a_map = self.state.result.regions is not None
         self._map.pane.visible, self._list.visible = on_a_map, not on_a_map
         self._draw_map()
+        self._rank()
         self._draw_chip()
 
     def _draw_map(self) -> None:
-        """Draw the chosen values on the map, or list them."""
+        """Draw the chosen values on the map, where there is one."""
         state = self.state
         found, values = state.result, state.values
         if found.regions is None:
-            fill(self._list, ranking_frame(state), left=["Chip", "Status"])
             return
         image, extent = on_map(values.values, found.regions)
         symmetric = state.kind == "residual"

@@ -9,6 +9,7 @@ import numpy as np
 import panel as pn
 
 from edsnb.core.fitting.fit import Status
+from edsnb.core.quant.chipvalues import CHI2, STATUS
 from edsnb.core.quant.rows import DifferenceRow, LineRow
 from edsnb.state.engines import EngineState
 from edsnb.state.fits import FitState
@@ -130,10 +131,8 @@ def engines_frame(state: EngineState) -> pd.DataFrame:
     columns = [state.stored_name]
     for name in by_engine:
         columns += [] if name == state.stored_name else [name, f"Δ {name}"]
-    table = {"": list(found)} | {
-        c: [line.get(c, "–" if c[0] != "Δ" else "") for line in found.values()] for c in columns
-    }
-    return pd.DataFrame(table)
+    cells = {c: [line.get(c, "" if c.startswith("Δ") else "–") for line in found.values()] for c in columns}
+    return _frame({"": list(found), **cells})
 
 
 def ranking_frame(state: FitState) -> pd.DataFrame:
@@ -141,14 +140,15 @@ def ranking_frame(state: FitState) -> pd.DataFrame:
     order, found = state.order, state.result
     label = state.ranks.label + (f" ({state.ranks.unit})" if state.ranks.unit not in ("", "at%", "wt%") else "")
     counts = found.fit.spectra.counts[:, found.fit.channels].sum(axis=1)
-    values = [Status(int(v)).name if state.rank_kind == "status" else number(v, 3) for v in state.ranks.values[order]]
+    named = state.ranks.label == STATUS
+    values = [Status(int(v)).name if named else number(v, 3) for v in state.ranks.values[order]]
     columns = {
         "Chip": [found.names[k] for k in order],
         label: values,
         "X-rays": [f"{n:,.0f}" for n in counts[order].tolist()],
         "Status": [Status(int(s)).name for s in found.status[order].tolist()],
     }
-    if state.rank_kind != "chi-square":
+    if state.ranks.label != CHI2:
         columns["χ²"] = [number(v) for v in found.fit.chi2[order].tolist()]
     return _frame(columns)
 

@@ -110,8 +110,8 @@ def counts_plot(frame_px: int, height_px: int, x_range: Range1d, *, last: bool) 
         tools="xpan,xbox_zoom,xwheel_zoom,reset,save",
     )  # fmt: skip
     plot.toolbar.active_drag = plot.tools[1]
-    plot.xaxis.axis_label = "energy (keV)" if last else None
-    plot.xaxis.major_label_text_font_size = "11px" if last else "0px"
+    plot.xaxis.axis_label = "energy (keV)"
+    plot.xaxis.visible = last
     legend = Legend(
         location="top_right", click_policy="hide", label_text_font_size="11px", background_fill_alpha=0.6,
         border_line_color=None, padding=4, spacing=0, glyph_height=14,

@@ -11,7 +11,7 @@ import panel as pn
 import panel_material_ui as pmui
 from panel_material_ui.template.base import Page
 
-from edsnb.state.bench_ties import chip_state, fit_state
+from edsnb.state.bench_ties import chip_state, compare_state, fit_state
 from edsnb.state.results import summary
 from edsnb.state.start import workbench_state
 from edsnb.state.workbench import WorkbenchState
@@ -21,6 +21,7 @@ from edsnb.widgets.bench_files import FilePanel, headline
 from edsnb.widgets.bench_settings import SettingsPanel
 from edsnb.widgets.chip_explorer import ChipExplorer
 from edsnb.widgets.code_view import code_block
+from edsnb.widgets.compare_view import CompareView
 from edsnb.widgets.composition_view import CompositionView
 from edsnb.widgets.element_picker import ElementPicker
 from edsnb.widgets.fit_explorer import FitExplorer
@@ -32,6 +33,7 @@ TITLES = {
     "elements": "Elements",
     "fit": "Fit",
     "composition": "Composition",
+    "compare": "Compare",
     "code": "Code",
 }
 """What the tabs are called; `Workbench.add_tab` adds others."""
@@ -92,6 +94,7 @@ class Workbench(EdsnbViewer):
             ("elements", lambda: ElementPicker(found.elements)),
             ("fit", lambda: self._when_run(lambda: FitExplorer(state=fit_state(found)))),
             ("composition", self._composition),
+            ("compare", lambda: self._when_run(lambda: self._compare())),
             ("code", self._code),
         ]
         self._titles = dict(TITLES)
@@ -128,6 +131,10 @@ class Workbench(EdsnbViewer):
         view = CompositionView(self.state).view
         view.styles = {"flex": "1 1 600px", "min-width": "0"}
         return pn.FlexBox(side, view, gap="12px", flex_wrap="wrap", align_items="flex-start")
+
+    def _compare(self) -> CompareView:
+        """Return the last run beside other methods."""
+        return CompareView(state=compare_state(self.state, session_loop()), local=self.state.local)
 
     def _run_line(self) -> pn.Column:
         """Return what runs the analysis, and says how it went."""

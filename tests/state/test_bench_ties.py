@@ -10,7 +10,7 @@ import pytest
 
 from edsnb.io.roots import Roots
 from edsnb.pipeline import analyse
-from edsnb.state.bench_ties import chip_state, fit_state
+from edsnb.state.bench_ties import chip_state, compare_state, fit_state
 from edsnb.state.work import at_once
 from edsnb.state.workbench import WorkbenchState
 from tests.state.test_workbench import settle
@@ -151,3 +151,26 @@ def test_others_name_no_files_of_the_server(example, tmp_path):
         assert chips.drawn.areas
         chips.wait()
         bench.close()
+
+
+def test_the_run_is_compared_and_the_selection_is_one(bench):
+    compared = compare_state(bench, at_once)
+    assert compared.base is bench.analysis
+    bench.select(["R2C1"])
+    compared.second = "net windows"
+    compared.comparing.wait()
+    assert compared.selected == ("R2C1",)
+    compared.select_at(20, 40)
+    assert bench.selected == ("R1C2",)
+    bench.select(["R3C3"])
+    assert compared.selected == ("R3C3",)
+    before = bench.analysis
+    bench.set(chip=8)
+    settle(bench)
+    assert compared.base is bench.analysis is not before
+    assert compared.problem.startswith("The chips are others now: press Compare")
+    assert bench.selected == ("R3C3",)
+    compared.run()
+    compared.comparing.wait()
+    assert len(compared.comparison) == 64
+    assert compared.selected == ("R3C3",)

@@ -86,11 +86,11 @@ def test_a_tab_that_fails_says_so_and_the_others_work(bench, monkeypatch, caplog
     assert "edsnb.Recipe(" in " ".join(lines(view))
 
 
-def test_a_place_for_more(bench):
-    bench.add_tab("compare", "Compare", lambda: pn.pane.Str("two methods"))
+def test_a_run_is_what_is_compared(bench):
+    made = bench._compare()
+    assert made.state.base is bench.state.analysis
+    assert made.state.methods[made.state.first].what is bench.state.analysis
     view = bench.__panel__()
-    bench.state.tab = "compare"
-    assert [pane.object for pane in view.select(pn.pane.Str)] == ["two methods"]
     (strip,) = (tabs for tabs in view.select(pmui.Tabs) if "Compare" in tabs._names)
     assert strip._names[-2:] == ["Compare", "Code"]
 
