@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from edsnb.io.fewshot.read import read_labels
     from edsnb.io.hyperspy import from_signal, to_signal
     from edsnb.io.opening import open_file as open
-    from edsnb.io.velox_log import read_velox_results, velox_log
-    from edsnb.io.velox_maps import velox_maps
-    from edsnb.io.velox_tables import read_velox_tables
+    from edsnb.io.velox.log import read_velox_results, velox_log
+    from edsnb.io.velox.maps import velox_maps
+    from edsnb.io.velox_tables.read import read_velox_tables
     from edsnb.pipeline import Analysis, analyse
     from edsnb.recipe import Recipe
     from edsnb.report.write import write_report
@@ -78,9 +78,9 @@ _HOMES = {
     "edsnb.examples": ("example",),
     "edsnb.io.fewshot.read": ("read_labels",),
     "edsnb.io.hyperspy": ("from_signal", "to_signal"),
-    "edsnb.io.velox_log": ("read_velox_results", "velox_log"),
-    "edsnb.io.velox_maps": ("velox_maps",),
-    "edsnb.io.velox_tables": ("read_velox_tables",),
+    "edsnb.io.velox.log": ("read_velox_results", "velox_log"),
+    "edsnb.io.velox.maps": ("velox_maps",),
+    "edsnb.io.velox_tables.read": ("read_velox_tables",),
     "edsnb.pipeline": ("Analysis", "analyse"),
     "edsnb.recipe": ("Recipe",),
     "edsnb.report.write": ("write_report",),

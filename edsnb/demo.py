@@ -29,10 +29,10 @@ from edsnb.core.simulation.truth import Truth
 from edsnb.errors import OutputError
 from edsnb.io.export import check_free
 from edsnb.io.opening import open_file
-from edsnb.io.velox_tables import read_velox_tables
-from edsnb.io.velox_tables_write import KIND as EXPORT
-from edsnb.io.velox_tables_write import write_velox_batches
-from edsnb.io.velox_write import read_truth, write_velox
+from edsnb.io.velox.write import read_truth, write_velox
+from edsnb.io.velox_tables.read import read_velox_tables
+from edsnb.io.velox_tables.write import KIND as EXPORT
+from edsnb.io.velox_tables.write import write_velox_batches
 from edsnb.pipeline import Analysis, analyse
 from edsnb.recipe import Recipe
 from edsnb.report.write import KIND as REPORT

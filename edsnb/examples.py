@@ -7,7 +7,7 @@ from pathlib import Path
 from edsnb import __version__
 from edsnb.core.simulation.simulate import simulate
 from edsnb.errors import OutputError
-from edsnb.io.velox_write import truth_path, write_velox
+from edsnb.io.velox.write import truth_path, write_velox
 
 
 def example() -> Path:

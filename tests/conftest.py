@@ -10,7 +10,7 @@ import pytest
 @pytest.fixture(scope="session")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the small simulated map as a Velox file."""
-    from edsnb.io.velox_write import write_velox
+    from edsnb.io.velox.write import write_velox
     from tests.simulated import small
 
     return write_velox(small(), tmp_path_factory.mktemp("example") / "example.emd")

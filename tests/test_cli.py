@@ -15,7 +15,7 @@ import pytest
 import edsnb
 from edsnb.cli import main
 from edsnb.recipe import Recipe
-from tests.io.velox_files import Layout, random_words, write
+from tests.io.velox.files import Layout, random_words, write
 from tests.simulated import small
 
 ELEMENTS = ["--elements", "La,Fe,Sr,Ti,O", "--deconvolve", "Cu,C"]

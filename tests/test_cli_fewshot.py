@@ -11,7 +11,7 @@ import pytest
 
 from edsnb.io.fewshot.formats import FORMATS
 from edsnb.io.fewshot.names import NAMINGS
-from edsnb.io.velox_write import write_velox
+from edsnb.io.velox.write import write_velox
 from edsnb.recipe import Recipe
 from tests.simulated import RECIPE, small
 from tests.test_cli import ELEMENTS, refused, run

@@ -17,11 +17,11 @@ from edsnb.comparing import compare_file, read_formulas, read_rules
 from edsnb.core.comparison.composition import Composition
 from edsnb.core.image import StoredMap
 from edsnb.errors import EdsnbError, InputError
-from edsnb.io.velox_tables_write import write_velox_batches
+from edsnb.io.velox_tables.write import write_velox_batches
 from edsnb.sources import open_sides
+from tests.io.velox_tables.exports import add_log, log_table
 from tests.simulated import RECIPE, analysed, small
 from tests.test_cli import refused, run
-from tests.velox_exports import add_log, log_table
 
 SETTINGS = ["--elements", "La,Fe,Sr,Ti,O", "--deconvolve", "Cu,C", "--chip", "16"]
 PHASES = ["--phases", "STO=SrTiO3,LFO=LaFeO3"]

@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
 def _simulate(options: argparse.Namespace) -> int:
     """Write a simulated map and its truth."""
     from edsnb.core.simulation.simulate import simulate
-    from edsnb.io.velox_write import truth_path, write_velox
+    from edsnb.io.velox.write import truth_path, write_velox
 
     if options.out.suffix.lower() != ".emd":
         raise InputError(f"{options.out}: the simulated map is a Velox file; give a name that ends in .emd.")

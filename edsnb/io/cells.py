@@ -1,6 +1,6 @@
 """Tables in files as rows of text cells: CSV in any dialect and encoding, and XLSX.
 
-What the cells mean is not known here: see `velox_headings` and `velox_forms`.
+What the cells mean is not known here: see `velox_tables.headings` and `velox_tables.forms`.
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ from edsnb.core.events import Array
 from edsnb.core.image import SpectrumImage
 from edsnb.core.regions import ChipGrid, Regions, as_regions
 from edsnb.errors import InputError
-from edsnb.io.velox_log import velox_log
-from edsnb.io.velox_maps import velox_maps
-from edsnb.io.velox_tables import METHOD, read_velox_tables
+from edsnb.io.velox.log import velox_log
+from edsnb.io.velox.maps import velox_maps
+from edsnb.io.velox_tables.read import METHOD, read_velox_tables
 
 SOURCES = ("velox", "velox-log", "velox-maps", "table")
 _HELP = "velox:PATH (exported tables), velox or velox-log[:FILE] (the log), velox-maps[:FILE], table:PATH"

@@ -10,8 +10,8 @@ from edsnb.core.image import SpectrumImage
 from edsnb.errors import FileFormatError, InputError
 from edsnb.io.files import Progress, existing_file
 from edsnb.io.h5oina import is_h5oina, open_h5oina
-from edsnb.io.velox import is_velox, open_velox
-from edsnb.io.velox_raster import Frames
+from edsnb.io.velox.raster import Frames
+from edsnb.io.velox.read import is_velox, open_velox
 from edsnb.io.vendor import open_vendor
 
 

@@ -12,9 +12,9 @@ from edsnb.core.image import SpectrumImage
 from edsnb.core.regions import ChipGrid
 from edsnb.errors import FileFormatError, InputError
 from edsnb.io.compositions import open_composition
-from tests import velox_exports as exports
-from tests.io.test_velox_maps import image_of, random_maps
-from tests.velox_exports import PLAIN, add_log, log_table, truth
+from tests.io.velox.test_maps import image_of, random_maps
+from tests.io.velox_tables import exports
+from tests.io.velox_tables.exports import PLAIN, add_log, log_table, truth
 
 MADE = truth(2, 3)
 LOG = log_table("S", [(8, "O", "K", 60.0, 1, 30.0, 1, 0.1), (38, "Sr", "K", 40.0, 1, 70.0, 1, 0.1)])

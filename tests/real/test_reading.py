@@ -16,9 +16,9 @@ from edsnb.core.regions import ChipGrid, chip
 from edsnb.errors import FileFormatError, NoMapError
 from edsnb.io.describe import describe, describe_text
 from edsnb.io.opening import open_file
-from edsnb.io.velox_cube import read_cube
+from edsnb.io.velox.cube import read_cube
 from tests.helpers import real_file
-from tests.io.velox_files import plain_cube
+from tests.io.velox.files import plain_cube
 
 MAPS = {
     "fei_SI_SuperX-HAADF_20frames_10x50.emd": ((50, 10), 20),

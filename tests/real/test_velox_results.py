@@ -12,8 +12,8 @@ from edsnb.core.comparison.units import converted
 from edsnb.core.regions import ChipGrid
 from edsnb.errors import FileFormatError, NoMapError
 from edsnb.io.compositions import open_composition
-from edsnb.io.velox_log import read_velox_results, velox_log
-from edsnb.io.velox_maps import velox_maps
+from edsnb.io.velox.log import read_velox_results, velox_log
+from edsnb.io.velox.maps import velox_maps
 from tests.helpers import real_file
 
 POINTS = "EDS-STO.emd"

@@ -15,8 +15,8 @@ import edsnb
 from edsnb.core.comparison.composition import Composition
 from edsnb.core.regions import ChipGrid
 from edsnb.errors import InputError
-from edsnb.io.velox_tables_write import write_velox_batches
-from edsnb.io.velox_write import write_velox
+from edsnb.io.velox.write import write_velox
+from edsnb.io.velox_tables.write import write_velox_batches
 from edsnb.pipeline import Analysis, analyse
 from edsnb.state.comparing import MOST, NONE, CompareState
 from edsnb.state.methods import Kind, method_of

@@ -17,7 +17,7 @@ from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.quant.kfactors import KFactors
 from edsnb.io.export import MARK
 from edsnb.io.roots import Roots
-from edsnb.io.velox_write import write_velox
+from edsnb.io.velox.write import write_velox
 from edsnb.pipeline import analyse
 from edsnb.recipe import Recipe
 from edsnb.state.intent import MOST_CHIPS, changes, fitted_to, resolve

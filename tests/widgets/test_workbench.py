@@ -15,7 +15,7 @@ from bokeh.document import Document
 import edsnb
 from edsnb.core.events import Events
 from edsnb.errors import EdsnbError
-from edsnb.io.velox_write import write_velox
+from edsnb.io.velox.write import write_velox
 from edsnb.state.workbench import WorkbenchState
 from edsnb.widgets.bench_settings import SettingsPanel
 from edsnb.widgets.composition_view import CompositionView

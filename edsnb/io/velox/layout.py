@@ -1,4 +1,4 @@
-"""The JSON documents of a Velox file (EMD 11), as `velox_write` needs them.
+"""The JSON documents of a Velox file (EMD 11), as `write` needs them.
 
 Velox stores numbers and flags of its metadata as text, those of its settings as JSON values. What an image does not
 say is left out.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edsnb.errors import InputError
-from edsnb.io.velox_headings import Heading
+from edsnb.io.velox_tables.headings import Heading
 
 QUANTITY_WORDS: Mapping[str, str] = {
     **{"atomic": "atomic", "at%": "atomic", "atomic%": "atomic", "at": "atomic"},

@@ -19,9 +19,9 @@ from edsnb.core.fitting.lines import atomic_number
 from edsnb.core.quant.tables import number
 from edsnb.errors import ElementError, FileFormatError, InputError
 from edsnb.io.cells import EMPTY, Row, Sheet, read_number
-from edsnb.io.velox_columns import ValueColumn, value_columns
-from edsnb.io.velox_entries import Entry, LineCounts, Value, read_label
-from edsnb.io.velox_headings import Heading, element_and_family, family_of, read_heading
+from edsnb.io.velox_tables.columns import ValueColumn, value_columns
+from edsnb.io.velox_tables.entries import Entry, LineCounts, Value, read_label
+from edsnb.io.velox_tables.headings import Heading, element_and_family, family_of, read_heading
 
 _SUMMARY = frozenset({"total", "sum", "mean", "average", "avg", "median", "std", "sd", "stdev", "min", "max"})
 """First cells of lines below a table that are no region or element."""

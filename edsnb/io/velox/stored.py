@@ -13,7 +13,7 @@ from edsnb.core.image import ElementSetting, EnergyAxis, StoredMap, Survey
 from edsnb.core.regions import Spectra
 from edsnb.errors import ElementError
 from edsnb.io.files import distinct
-from edsnb.io.velox_settings import (
+from edsnb.io.velox.settings import (
     Json,
     Label,
     analytical_detectors,

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from edsnb.core.fitting.lines import symbol_of
 from edsnb.errors import ElementError
-from edsnb.io import velox_headings
-from edsnb.io.velox_entries import read_label
-from edsnb.io.velox_headings import COLUMNS, WORDS, element_and_family, family_of, read_heading, rules_table
+from edsnb.io.velox_tables import headings
+from edsnb.io.velox_tables.entries import read_label
+from edsnb.io.velox_tables.headings import COLUMNS, WORDS, element_and_family, family_of, read_heading, rules_table
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_no_text_is_too_strange(text: str) -> None:
 
 
 def test_the_rules_stand_in_the_docstring_and_in_the_manual() -> None:
-    assert rules_table() in (velox_headings.__doc__ or "")
+    assert rules_table() in (headings.__doc__ or "")
     assert rules_table() in (ROOT / "docs" / "velox-exports.md").read_text(encoding="utf-8")
 
 

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from edsnb.core.events import Array
 from edsnb.core.image import ElementSetting
 from edsnb.errors import CancelledError, EdsnbError, FileFormatError, InputError, NoMapError
-from edsnb.io import velox_stream
 from edsnb.io.opening import open_file
-from edsnb.io.velox import open_velox
-from edsnb.io.velox_raster import Raster, choose_frames, choose_raster, scanned_shape
-from edsnb.io.velox_settings import selected_elements
-from tests.io.velox_files import BINS, MARKER, Layout, plain_cube, random_words, write
+from edsnb.io.velox import stream as velox_stream
+from edsnb.io.velox.raster import Raster, choose_frames, choose_raster, scanned_shape
+from edsnb.io.velox.read import open_velox
+from edsnb.io.velox.settings import selected_elements
+from tests.io.velox.files import BINS, MARKER, Layout, plain_cube, random_words, write
 
 NAMES = ("SuperXG21", "SuperXG22", "SuperXG23", "SuperXG24")
 
@@ -212,7 +212,7 @@ def test_acquisition_is_that_of_all_frames_and_segments(tmp_path: Path) -> None:
 
 
 def test_take_off_of_segments_below_the_specimen_is_positive(tmp_path: Path) -> None:
-    from edsnb.io.velox_settings import read_acquisition
+    from edsnb.io.velox.settings import read_acquisition
 
     angles = {"A1": "0.5", "A2": "-0.5"}
     detectors = {

@@ -15,7 +15,7 @@ import numpy as np
 
 from edsnb.core.events import Array
 from edsnb.errors import FileFormatError, InputError
-from edsnb.io.velox_settings import Json, number
+from edsnb.io.velox.settings import Json, number
 
 Shape = tuple[int, int]
 Frames = int | slice | Sequence[int] | None

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from edsnb.core.regions import Regions
 from edsnb.errors import InputError
-from edsnb.io.velox_entries import Entry, read_label
+from edsnb.io.velox_tables.entries import Entry, read_label
 
 BY = ("auto", "name", "order")
 _SHOWN = 6

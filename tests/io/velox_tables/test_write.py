@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from edsnb.core.comparison.composition import Composition
 from edsnb.errors import InputError, OutputError
-from edsnb.io.velox_tables import read_velox_tables
-from edsnb.io.velox_tables_write import write_velox_batches
+from edsnb.io.velox_tables.read import read_velox_tables
+from edsnb.io.velox_tables.write import write_velox_batches
+from tests.io.velox_tables.exports import FAMILIES, Truth, truth
 from tests.simulated import analysed
-from tests.velox_exports import FAMILIES, Truth, truth
 
 ROUNDING = 0.005 + 1e-9
 

@@ -11,10 +11,10 @@ import pytest
 import edsnb
 from edsnb.errors import FileFormatError
 from edsnb.io.opening import open_file
-from edsnb.io.velox_log import WHOLE, read_velox_results, velox_log
-from tests import velox_exports as exports
-from tests.io.velox_files import Layout, random_words, write
-from tests.velox_exports import FINISHED, STARTED, TOO_LOW, add_log, log_table
+from edsnb.io.velox.log import WHOLE, read_velox_results, velox_log
+from tests.io.velox.files import Layout, random_words, write
+from tests.io.velox_tables import exports
+from tests.io.velox_tables.exports import FINISHED, STARTED, TOO_LOW, add_log, log_table
 
 FIRST = [(8, "O", "K", 40.14, 2.28, 13.39, 1.10, 1.21), (38, "Sr", "K", 59.86, 3.19, 86.61, 3.48, 0.68)]
 LAST = [(8, "O", "K", 46.21, 2.41, 17.01, 1.32, 0.41), (38, "Sr", "K", 53.79, 2.54, 82.99, 3.92, 0.28)]

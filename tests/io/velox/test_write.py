@@ -9,14 +9,14 @@ import h5py
 import numpy as np
 import pytest
 
-import edsnb.io.velox_write as velox_write
+import edsnb.io.velox.write as velox_write
 from edsnb.core.events import Events
 from edsnb.core.image import EnergyAxis, SpectrumImage
 from edsnb.core.simulation.draw import Stream, key_of
 from edsnb.core.simulation.simulate import simulate
 from edsnb.errors import FileFormatError, InputError, NoMapError, OutputError
-from edsnb.io.velox import open_velox
-from edsnb.io.velox_write import read_truth, to_words, truth_path, write_truth, write_velox
+from edsnb.io.velox.read import open_velox
+from edsnb.io.velox.write import read_truth, to_words, truth_path, write_truth, write_velox
 
 MADE = simulate(size=24, frames=3, counts=60, seed=8)
 IMAGE = MADE.image

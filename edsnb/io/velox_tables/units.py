@@ -25,8 +25,8 @@ import numpy as np
 
 from edsnb.core.comparison.units import converted
 from edsnb.errors import InputError
-from edsnb.io.velox_columns import NAMES
-from edsnb.io.velox_entries import Entry, Value
+from edsnb.io.velox_tables.columns import NAMES
+from edsnb.io.velox_tables.entries import Entry, Value
 
 LEAST_SUM, LARGEST_SUM = 50.0, 102.0
 """Range of sums of at% or wt% that a region may have."""

@@ -1,7 +1,7 @@
 """Read Velox .emd files: event streams, surveys, calibration, element selection, stored maps and spectra.
 
-A Velox file is HDF5 with JSON texts. `velox_stream` decodes the X-rays, `velox_raster` settles the
-raster, `velox_settings` and `velox_stored` read the rest; this module puts the record together.
+A Velox file is HDF5 with JSON texts. `stream` decodes the X-rays, `raster` settles the raster, `settings` and `stored`
+read the rest; this module puts the record together.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from edsnb.core.image import Acquisition, EnergyAxis, Segment, SpectrumImage
 from edsnb.core.regions import Spectra
 from edsnb.errors import FileFormatError, InputError, NoMapError
 from edsnb.io.files import Progress, Ticker, distinct, existing_file, opened, sha256
-from edsnb.io.velox_cube import read_cube
-from edsnb.io.velox_raster import Frames, Raster, Shape, candidates, choose_frames, choose_raster, scanned_shape
-from edsnb.io.velox_settings import (
+from edsnb.io.velox.cube import read_cube
+from edsnb.io.velox.raster import Frames, Raster, Shape, candidates, choose_frames, choose_raster, scanned_shape
+from edsnb.io.velox.settings import (
     Json,
     calibration,
     detector_name,
@@ -42,8 +42,8 @@ from edsnb.io.velox_settings import (
     read_metadata,
     selected_elements,
 )
-from edsnb.io.velox_stored import read_images, read_spectra, same_axis
-from edsnb.io.velox_stream import MARKER, PASSES, Stream, count_markers, decode, open_stream
+from edsnb.io.velox.stored import read_images, read_spectra, same_axis
+from edsnb.io.velox.stream import MARKER, PASSES, Stream, count_markers, decode, open_stream
 
 DEFAULT_BINS = 4096
 """Channels of a reduced file that holds no spectrum."""

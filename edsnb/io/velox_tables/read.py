@@ -1,8 +1,7 @@
 """Tables of composition that Velox exports, or that somebody compiled by hand, as one Composition.
 
-`velox_headings` says what a heading means, `velox_forms` which forms a table has, `velox_units` how values become
-percent and which sums are refused, `velox_batches` which chip an entry belongs to; ``docs/velox-exports.md`` shows all
-of it with examples.
+`headings` says what a heading means, `forms` which forms a table has, `units` how values become percent and which sums
+are refused, `batches` which chip an entry belongs to; ``docs/velox-exports.md`` shows all of it with examples.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from edsnb.core.regions import ChipGrid, Regions
 from edsnb.errors import FileFormatError, InputError
 from edsnb.io.cells import TABLES, read_sheets
 from edsnb.io.files import existing_file
-from edsnb.io.velox_batches import BatchRules, Placed, listed, natural, place
-from edsnb.io.velox_columns import NAMES, named_quantity
-from edsnb.io.velox_entries import Entry
-from edsnb.io.velox_forms import headings_of, read_entries
-from edsnb.io.velox_units import LEAST_SUM, SUM_TOLERANCE, check_pairs, settle_units
+from edsnb.io.velox_tables.batches import BatchRules, Placed, listed, natural, place
+from edsnb.io.velox_tables.columns import NAMES, named_quantity
+from edsnb.io.velox_tables.entries import Entry
+from edsnb.io.velox_tables.forms import headings_of, read_entries
+from edsnb.io.velox_tables.units import LEAST_SUM, SUM_TOLERANCE, check_pairs, settle_units
 
 _ERRORS = (
     "errors stand as the table gives them; what they are it does not say. In Velox's log they proved to be those of "

@@ -26,8 +26,8 @@ from edsnb.core.quant.tables import number
 from edsnb.core.regions import Regions
 from edsnb.errors import FileFormatError
 from edsnb.io.files import distinct, existing_file, opened
-from edsnb.io.velox_headings import family_of, is_element, read_heading
-from edsnb.io.velox_settings import documents, entries, read_json
+from edsnb.io.velox.settings import documents, entries, read_json
+from edsnb.io.velox_tables.headings import family_of, is_element, read_heading
 
 if TYPE_CHECKING:
     import pandas as pd

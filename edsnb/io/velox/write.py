@@ -1,6 +1,6 @@
 """Write a map as a Velox .emd file (EMD 11), and the truth of a simulation beside it.
 
-Words, markers and streams are as in `velox_stream`. The frame of each X-ray of a map is not known any more; it is
+Words, markers and streams are as in `stream`. The frame of each X-ray of a map is not known any more; it is
 drawn at random, as it was when they came in, from the counter-based numbers of `simulation.draw`: the same map gives
 the same bytes.
 """
@@ -25,8 +25,8 @@ from edsnb.core.simulation.simulate import Simulation
 from edsnb.core.simulation.truth import Truth
 from edsnb.errors import FileFormatError, InputError, OutputError
 from edsnb.io.files import existing_file
-from edsnb.io.velox_layout import Json, Layout
-from edsnb.io.velox_stream import MARKER
+from edsnb.io.velox.layout import Json, Layout
+from edsnb.io.velox.stream import MARKER
 
 _CHUNK = 8192
 _METADATA_BYTES = 60000

@@ -27,7 +27,7 @@ from edsnb.core.image import SpectrumImage, StoredMap
 from edsnb.core.regions import ChipGrid, Regions, as_regions
 from edsnb.errors import InputError, NoMapError
 from edsnb.io.opening import open_file
-from edsnb.io.velox_columns import NAMES, named_quantity
+from edsnb.io.velox_tables.columns import NAMES, named_quantity
 
 _MODES = {
     "integration": "counts",

@@ -14,9 +14,9 @@ import edsnb
 from edsnb.core.comparison.composition import Composition
 from edsnb.core.regions import ChipGrid, Regions
 from edsnb.errors import FileFormatError, InputError
-from edsnb.io.velox_tables import read_velox_tables
-from tests import velox_exports as exports
-from tests.velox_exports import DIALECTS, HEADERS, PLAIN, Dialect, Truth, truth
+from edsnb.io.velox_tables.read import read_velox_tables
+from tests.io.velox_tables import exports
+from tests.io.velox_tables.exports import DIALECTS, HEADERS, PLAIN, Dialect, Truth, truth
 
 SMALL = truth(2, 3)
 GRID = truth()

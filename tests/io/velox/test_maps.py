@@ -16,8 +16,8 @@ from edsnb.core.events import Array
 from edsnb.core.image import ElementSetting, SpectrumImage, StoredMap
 from edsnb.core.regions import ChipGrid, Regions
 from edsnb.errors import InputError, NoMapError
-from edsnb.io.velox_maps import velox_maps
-from edsnb.io.velox_settings import map_smoothing
+from edsnb.io.velox.maps import velox_maps
+from edsnb.io.velox.settings import map_smoothing
 from tests.strategies import label_images, spectrum_image
 
 SHAPE = (6, 8)
