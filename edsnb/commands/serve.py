@@ -61,5 +61,6 @@ def _serve(options: argparse.Namespace) -> int:
         print("edsnb: anybody who reaches this address can open these files; --auth asks for a name.", file=sys.stderr)
     if options.show:
         webbrowser.open(url)
+    site.open_ahead()
     run(server)
     return 0

@@ -37,6 +37,13 @@ class SharedImages:
         """Return the number of maps that somebody holds."""
         return len(self._held)
 
+    def has(self, path: Path, spectrum_image: int | str | None = None) -> bool:
+        """Tell whether somebody holds the map of a file as it is now, so that `open` returns at once."""
+        try:
+            return _key(path, spectrum_image) in self._held
+        except OSError:
+            return False
+
     def open(
         self,
         path: Path,
@@ -62,12 +69,11 @@ class SharedImages:
             As `edsnb.open`.
         """
         try:
-            found = path.stat()
+            key = _key(path, spectrum_image)
         except OSError as error:
             raise FileFormatError(
                 f"{path.name} cannot be read: {error.strerror or error}. Is it still there?"
             ) from error
-        key = (str(path), found.st_mtime_ns, found.st_size, spectrum_image)
         with self._lock:
             reading = self._reading.setdefault(key, threading.Lock())
         # Others who want the same file wait for the first, but can give up.
@@ -87,6 +93,11 @@ class SharedImages:
             with self._lock:
                 # Whoever waits still holds the lock itself; at worst a file is then read twice, never wrongly.
                 self._reading.pop(key, None)
+
+
+def _key(path: Path, spectrum_image: int | str | None) -> _Key:
+    found = path.stat()
+    return str(path), found.st_mtime_ns, found.st_size, spectrum_image
 
 
 SHARED = SharedImages()

@@ -53,11 +53,15 @@ class Work(param.Parameterized):
         self._future: Future[None] | None = None
         _ALIVE.add(self)
 
-    def start(self, what: str, function: Callable[[Progress], T], then: Callable[[T], object]) -> None:
+    def start(
+        self, what: str, function: Callable[[Progress], T], then: Callable[[T], object], *, here: bool = False
+    ) -> None:
         """Run ``function(progress)`` in a thread, then deliver ``then(result)``; whatever ran before is told to stop.
 
         An EdsnbError becomes `message`. Any other exception does so too, with its kind, and is logged with a traceback.
+        With `here` all that is done before this returns: for what is known to be quick.
         """
+        deliver = at_once if here else self.deliver
         self._stop.set()
         self._newest += 1
         mine, stop = self._newest, threading.Event()
@@ -66,7 +70,7 @@ class Work(param.Parameterized):
 
         def progress(done: int, total: int) -> bool:
             if not stop.is_set():
-                self.deliver(lambda: self._step(mine, done, total))
+                deliver(lambda: self._step(mine, done, total))
             return not stop.is_set()
 
         def run() -> None:
@@ -86,9 +90,12 @@ class Work(param.Parameterized):
                     # Work that nobody waits for any more may fail in any way, as when the program ends.
                     _LOG.exception("%s failed", what)
                 message = f"{what} failed: {type(error).__name__}: {error}"
-            self.deliver(lambda: self._finish(mine, message, after))
+            deliver(lambda: self._finish(mine, message, after))
 
-        self._future = _POOL.submit(run)
+        if here:
+            run()
+        else:
+            self._future = _POOL.submit(run)
 
     def cancel(self) -> None:
         """Tell the work to stop; nothing it brings is kept."""

@@ -28,7 +28,7 @@ from edsnb.state.jobs import plain, read_map
 from edsnb.state.links import from_query, to_query
 from edsnb.state.models import settle
 from edsnb.state.results import QUANTITIES, middle
-from edsnb.state.shared import Held
+from edsnb.state.shared import SHARED, Held
 from edsnb.state.shelf import Shelf
 from edsnb.state.work import Deliver, Work
 
@@ -129,6 +129,8 @@ class WorkbenchState(param.Parameterized):
             f"Opening {name}",
             lambda progress: read_map(path, name, spectrum_image, local=local, progress=progress),
             partial(self._opened, name, spectrum_image),
+            # What others look at is open already, and is shown with the first picture of the page.
+            here=SHARED.has(path, spectrum_image),
         )
 
     def receive(self, path: Path) -> None:
@@ -336,11 +338,14 @@ class WorkbenchState(param.Parameterized):
         if recipe is None:
             self.running.cancel()
         elif self.auto and self.image is not None and (changed or start) and not self._adopting:
-            self._start(_PAUSE_S)
+            # Not before the page is there, which would have to wait for its share of the processor.
+            self.running.deliver(partial(self._start, _PAUSE_S))
 
     def _start(self, pause_s: float) -> None:
         """Run the recipe when the hand has been still for so long."""
         image, recipe, regions, previous = self.image, self.recipe, self.regions, self.analysis
+        if image is None or recipe is None:
+            return
 
         def work(progress: Progress) -> Analysis:
             settle(progress, pause_s)

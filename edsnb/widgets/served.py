@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,6 +17,10 @@ import panel as pn
 import panel_material_ui as pmui
 from panel_material_ui.template.base import Page
 
+from edsnb.errors import EdsnbError
+from edsnb.state.jobs import read_map
+from edsnb.state.shared import Held
+from edsnb.state.shelf import Shelf
 from edsnb.state.workbench import WorkbenchState
 from edsnb.widgets.bench_fields import alert
 from edsnb.widgets.setup import setup
@@ -46,6 +52,19 @@ class Site:
     """A session that nobody has used for so long gives its memory back."""
     sessions: set[WorkbenchState] = field(default_factory=set)
     """Those that are open."""
+    kept: Held | None = None
+    """The map that all come for, where there is one alone."""
+
+    def open_ahead(self) -> None:
+        """Open the one file there is, while the first visitor is still on the way; it stays open for all."""
+        only = Shelf(self.roots).only
+        if only is not None:
+            threading.Thread(target=self._keep, args=(only,), name="edsnb-ahead", daemon=True).start()
+
+    def _keep(self, name: str) -> None:
+        # What is wrong with the file is said to whoever opens it.
+        with suppress(EdsnbError):
+            self.kept, *_ = read_map(self.roots.find(name), name, None, local=False, progress=lambda *_: True)
 
     def page(self) -> Any:
         """Return the page of a new session; whatever goes wrong is said on it."""
@@ -67,13 +86,16 @@ class Site:
         if document is not None:
             _end_with(document, state, self.sessions)
         pn.config.exception_handler = partial(_report, weakref.ref(state))
-        page = Workbench(state=state, upload=self._upload(state)).page()
-        # Only now: what fails before leaves no session behind.
-        self.sessions.add(state)
-        page.main = [*page.main, _link(state)]
-        self._end_when_idle(state, page, document)
+        bench = Workbench(state=state, upload=self._upload(state))
+        link = _link(state)
+        # A map that is open already is then on the page from the start.
         state.follow(_query())
         state.begin()
+        page = bench.page()
+        # Only now: what fails before leaves no session behind.
+        self.sessions.add(state)
+        page.main = [*page.main, link]
+        self._end_when_idle(state, page, document)
         return page
 
     def _upload(self, state: WorkbenchState) -> Upload | None:
