@@ -19,6 +19,7 @@ from edsnb.core.quant.quantify import pool
 from edsnb.errors import EdsnbError, InputError, OutputError
 from edsnb.io.export import MARK, RESULT, check_combined, check_free, combine
 from edsnb.io.files import existing_file, sha256
+from edsnb.io.words import counted
 from edsnb.pipeline import Analysis, analyse
 from edsnb.recipe import Recipe, with_kfactors
 
@@ -121,7 +122,7 @@ def _grid_text(analysis: Analysis) -> str:
     if spectra.regions is None:
         return f"no map, {len(spectra)} stored spectra; the composition is that of {spectra.names[0]!r}"
     grid = spectra.regions.grid
-    return grid.describe(analysis.image.shape) if grid else f"{len(spectra)} region{'s' if len(spectra) > 1 else ''}"
+    return grid.describe(analysis.image.shape) if grid else counted(len(spectra), "region")
 
 
 @dataclass(frozen=True, slots=True)

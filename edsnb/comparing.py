@@ -58,6 +58,7 @@ def compare_file(
     formulas: Mapping[str, str] | None = None,
     rules: Mapping[str, Any] | None = None,
     border: int | None = None,
+    tables: Mapping[str, Any] | None = None,
     watch: Watch = lambda _: None,
 ) -> Compared:
     """Compare sources of one map.
@@ -77,6 +78,8 @@ def compare_file(
         formulas, as `stoichiometry` does.
     border
         Chips within so many chips of another phase are in none.
+    tables
+        Settings of `read_velox_tables` for sides that are tables, such as ``{"by": "order", "batch": 8}``.
 
     Raises
     ------
@@ -88,7 +91,7 @@ def compare_file(
     if quantity is not None and quantity not in QUANTITIES:
         raise InputError(f"quantity={quantity!r} is unknown; choose {', '.join(QUANTITIES)}.")
     expected = {name: expected_percent(formula) for name, formula in (formulas or {}).items()}
-    image, sides = open_sides([first, *others], file, recipe, quantity=quantity, watch=watch)
+    image, sides = open_sides([first, *others], file, recipe, quantity=quantity, tables=tables, watch=watch)
     compared = [side.compared(quantity or "atomic") for side in sides]
     comparisons = tuple(
         compare(compared[0], other, quantity=quantity or "atomic", renormalise=renormalise) for other in compared[1:]
@@ -138,11 +141,14 @@ def _stoichiometry(
     kept = {}
     for name, formula in formulas.items():
         try:
-            stoichiometry(methods, {name: formula}, where=where)
+            found = stoichiometry(methods, {name: formula}, where=where)
         except InputError as reason:
             notes.append(f"Left out of the stoichiometry: {reason}")
-        else:
+            continue
+        if any(np.isfinite(r.normalised).all() for r in found):
             kept[name] = formula
+        else:
+            notes.append(f"Left out of the stoichiometry: phase {name}, no method has every element of {formula}.")
     if not kept:
         return None, tuple(notes)
     if rows < len(where):
@@ -216,6 +222,16 @@ def _rules_file(path: Path) -> dict[str, Any]:
     return values
 
 
+def _check_formula(formula: str, *, named: bool) -> None:
+    """Raise InputError where a formula does not parse; one without a name may be a name without a formula."""
+    try:
+        expected_percent(formula)
+    except InputError as error:
+        if named:
+            raise
+        raise InputError(f"{error} If {formula} is the name of a phase, write {formula}=FORMULA.") from None
+
+
 def read_formulas(text: str) -> dict[str, str]:
     """Read ``STO=SrTiO3,LFO=LaFeO3``; a formula alone is its own name.
 
@@ -228,7 +244,7 @@ def read_formulas(text: str) -> dict[str, str]:
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, _, formula = (piece.strip() for piece in part.partition("="))
         formula = formula or ("" if "=" in part else name)
-        expected_percent(formula)
+        _check_formula(formula, named="=" in part)
         if not name or name in formulas:
             raise InputError(f"phases: {part!r} has no name, or one that stands twice. Write STO=SrTiO3,LFO=LaFeO3.")
         formulas[name] = formula

@@ -15,7 +15,7 @@ velox-log:FILE, table:PATH
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -81,6 +81,7 @@ def open_sides(
     recipe: Recipe | None = None,
     *,
     quantity: str | None = None,
+    tables: Mapping[str, Any] | None = None,
     watch: Watch = lambda _: None,
 ) -> tuple[SpectrumImage, tuple[Side, ...]]:
     """Open a map, and make or read the composition of each source.
@@ -98,6 +99,8 @@ def open_sides(
         Settings of every fit but those of ``recipe:``, and the chips.
     quantity
         What columns of tables hold that do not say it.
+    tables
+        Further settings of `read_velox_tables`, for every side that is a table.
     watch
         Makes progress functions.
 
@@ -108,12 +111,15 @@ def open_sides(
     """
     chosen = recipe or Recipe()
     recipes = _recipes(texts, chosen)
+    settings = dict(tables or {}) | ({"quantity": quantity} if quantity else {})
+    if tables and not any(map(_is_table, texts)):
+        raise InputError(f"settings of tables ({', '.join(tables)}) have no use: no side is velox:PATH or table:PATH.")
     image = file if isinstance(file, SpectrumImage) else open_file(
         file, spectrum_image=chosen.spectrum_image, progress=watch("map")
     )  # fmt: skip
     grid = next((own.grid for own in recipes if own is not None), chosen.grid)
     sides: list[Side | None] = [
-        Side(text, _read(text, image, grid, quantity)) if own is None else None
+        Side(text, _read(text, image, grid, settings)) if own is None else None
         for text, own in zip(texts, recipes, strict=True)
     ]
     previous: Analysis | None = None
@@ -167,14 +173,18 @@ def _grid_of(recipe: Recipe) -> dict[str, Any]:
     return {name: getattr(recipe, name) for name in _GRID}
 
 
-def _read(text: str, image: SpectrumImage, grid: ChipGrid, quantity: str | None) -> Composition:
-    """Read a source of Velox's numbers, or a table."""
+def _is_table(text: str) -> bool:
+    """Tell whether a source is a table or a folder of tables."""
+    return text.strip().casefold().startswith(_TABLES)
+
+
+def _read(text: str, image: SpectrumImage, grid: ChipGrid, settings: Mapping[str, Any]) -> Composition:
+    """Read a source of Velox's numbers, or a table, which alone takes settings."""
     kind = text.strip().partition(":")[0].strip().casefold()
     without_map = image.shape == (0, 0)
     # Stored element maps bring a raster of their own.
     regions = None if without_map and kind != "velox-maps" else grid
-    options = {"quantity": quantity} if text.strip().casefold().startswith(_TABLES) and quantity else {}
-    return open_composition(text, image, regions, **options)
+    return open_composition(text, image, regions, **(settings if _is_table(text) else {}))
 
 
 def _fitted(text: str, recipe: Recipe, analysis: Analysis) -> Side:
@@ -198,7 +208,7 @@ def _checked(sides: Sequence[Side]) -> list[Side]:
     out = []
     for side in sides:
         found = side.composition
-        if own is not None and side.text.strip().casefold().startswith(_TABLES):
+        if own is not None and _is_table(side.text):
             found = replace(found, notes=(*found.notes, check_unit(found, own)))
         out.append(replace(side, composition=found))
     return out

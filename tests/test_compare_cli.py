@@ -137,7 +137,7 @@ def test_stored_maps_are_compared_in_counts_of_every_element():
         compare_file(image, "edsnb", ["velox-maps"], RECIPE)
 
 
-def test_the_log_beside_a_fit_of_the_sum(tmp_path: Path, example: Path):
+def test_the_log_beside_a_fit_of_the_sum(tmp_path: Path, example: Path, capsys: pytest.CaptureFixture[str]):
     path = tmp_path / "map.emd"
     shutil.copy(example, path)
     with h5py.File(path, "a") as file:
@@ -152,6 +152,81 @@ def test_the_log_beside_a_fit_of_the_sum(tmp_path: Path, example: Path):
     assert comparison.elements == ("O", "Sr")
     np.testing.assert_allclose(comparison.first.sum(axis=1), 100)
     np.testing.assert_allclose(comparison.second, [[60, 40]])
+    assert run("compare", path, "--second", "velox", "--elements", "O,Sr", "--chip", "64", "--out", tmp_path / "r") == 0
+    printed = capsys.readouterr().out
+    assert "edsnb minus Velox (experiment log), 1 region, at%" in printed
+    assert "   1 chip\n" in printed
+
+
+def test_what_was_read_is_told_where_it_was_asked_for(
+    example: Path, batches: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Missing chips, elements of one side and how chips were told, on the terminal too."""
+    folder = tmp_path / "export"
+    shutil.copytree(batches, folder)
+    (folder / "batch_3.csv").unlink()
+    for path in folder.glob("*.csv"):
+        path.write_text(path.read_text(encoding="utf-8").replace("57,La,", "58,Ce,"), encoding="utf-8")
+    assert run("compare", example, *SETTINGS, "--second", f"velox:{folder}", "--out", tmp_path / "report") == 0
+    printed = capsys.readouterr().out
+    assert "12 chips\n" in printed
+    assert "note: Only edsnb has La.\nnote: Only stand-in for Velox (simulated) has Ce.\n" in printed
+    _, found, notes = printed.partition("notes on stand-in for Velox (simulated):\n")
+    assert found
+    assert "\n  missing: R2C0, R2C1, R2C2, R2C3 (4 of 16 chips) are NaN.\n" in notes
+    assert "notes on edsnb" not in printed
+
+
+def test_how_tables_are_read_can_be_said(example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Every setting that a message asks for."""
+    own = analysed().quantification
+    table = own.to_frame()[["chip", *(f"at_{e}" for e in own.elements)]].assign(Remark="x")
+    path = tmp_path / "mine.csv"
+    table.iloc[::-1].to_csv(path, index=False)
+    arguments = ["compare", example, *SETTINGS, "--second", f"table:{path}", "--quiet", "--out", tmp_path / "report"]
+    assert "ignore=[...]" in refused(capsys, *arguments)
+    assert run(*arguments, "--table", "ignore=Remark,Other") == 0
+    chips = pd.read_csv(tmp_path / "report" / "simulated-chips.csv")
+    np.testing.assert_allclose(chips["first_at_O"], chips["second_at_O"])
+    # Lines stand in reverse: told by their order alone, the last is the first.
+    again = ["--table", "ignore=Remark", "--table", "by=order", "--overwrite"]
+    assert run(*arguments, *again) == 0
+    chips = pd.read_csv(tmp_path / "report" / "simulated-chips.csv")
+    np.testing.assert_allclose(chips["first_at_O"], chips["second_at_O"][::-1])
+    capsys.readouterr()
+    for setting, said in (
+        ("by=luck", "by='luck' must be one of"), ("first=one", "'one' is not a whole number"),
+        ("least_sum=", "is not NAME=VALUE"), ("quantity=atomic", "with one of by, batch, first"), ("by", "NAME=VALUE"),
+    ):  # fmt: skip
+        assert said in refused(capsys, *arguments, "--table", setting, "--overwrite")
+    assert "stands twice" in refused(capsys, *arguments, "--overwrite", "--table", "first=0", "--table", "first=1")
+    alone = ["compare", example, *SETTINGS, "--second", "window", "--quiet", "--out", tmp_path / "other"]
+    assert "have no use" in refused(capsys, *alone, "--table", "by=name")
+
+
+def test_a_formula_with_elements_that_no_method_has(example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Oxygen alone would find the chips, but nothing can be normalised: a note, and the other phase goes on."""
+    phases = ["--phases", "W=Na2WO4,STO=SrTiO3", "--phase-rules", "W=O > 5 and Sr < 5;STO=Sr > 5"]
+    arguments = ["compare", example, *SETTINGS, *phases, "--second", "window", "--out", tmp_path / "report"]
+    assert run(*arguments) == 0
+    printed = capsys.readouterr().out
+    assert "note: Left out of the stoichiometry: phase W, no method has every element of Na2WO4." in printed
+    assert "nan" not in printed.casefold()
+    assert "STO as SrTiO3, edsnb, " in printed
+    table = pd.read_csv(tmp_path / "report" / "simulated-stoichiometry.csv")
+    assert set(table["phase"]) == {"STO"}
+
+
+def test_a_method_without_an_element_of_the_formula(example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    own = analysed().quantification
+    table = own.to_frame()[["chip", *(f"at_{e}" for e in own.elements if e != "Ti")]]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    arguments = ["compare", example, *SETTINGS, "--second", f"table:{tmp_path / 't.csv'}", "--phases", "STO=SrTiO3"]
+    assert run(*arguments, "--out", tmp_path / "report") == 0
+    printed = capsys.readouterr().out
+    assert "STO as SrTiO3, edsnb, " in printed
+    assert ": not known, an element or every chip is missing" in printed
+    assert "nan" not in printed
 
 
 def test_a_phase_without_chips_is_told_and_the_others_go_on(example: Path):
@@ -196,7 +271,7 @@ def test_border_and_rules_are_those_of_find_phases(example: Path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [("", "empty"), ("film", "not understood"), ("STO=SrTi(O3", "not closed"), ("A=O2,A=O", "twice"),
-     ("=SrTiO3", "no name"), ("A=", "formula"), ("A=Xx2", "no element")],
+     ("=SrTiO3", "no name"), ("STO", "write STO=FORMULA"), ("A=", "formula"), ("A=Xx2", "no element")],
 )  # fmt: skip
 def test_formulas_that_cannot_be(text: str, said: str):
     with pytest.raises(EdsnbError, match=said):

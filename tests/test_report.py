@@ -18,7 +18,7 @@ from edsnb.core.comparison.composition import Composition
 from edsnb.core.comparison.tables import to_html
 from edsnb.errors import InputError, OutputError
 from edsnb.report.record import Report, shown_chips
-from edsnb.report.tables import Numbers, agreement_table, phase_tables
+from edsnb.report.tables import Numbers, agreement_table, phase_tables, plain
 from edsnb.report.write import page_of, tables_of, write_report
 from tests.core.comparison.made import film, made
 from tests.core.comparison.test_stoichiometry import PHASES, PUBLISHED, published
@@ -242,6 +242,9 @@ def test_numbers_are_printed_as_they_deserve():
     assert percent.signed(1.0, 0.0) == "+1.00 ± 0.00"
     assert percent.signed(1.0, float("nan")) == "+1.00"
     assert percent.value(float("nan")) == "–"
+    # Nothing has no sign before it that was rounded away.
+    assert (percent.value(-0.004), percent.signed(-0.004, 0.1), counts.value(-0.04)) == ("0.00", "+0.00 ± 0.10", "0.0")
+    assert (plain(-0.0004), plain(-0.0005001)) == ("0.000", "−0.001")
     assert percent.ends(-1, 2) == "−1.00 to 2.00"
     assert counts.value(12345.6) == "12,346"
     assert counts.value(2.06) == "2.1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edsnb.commands.options import Commands, add_recipe, recipe_of, watcher
 from edsnb.errors import InputError
-from edsnb.io.words import names
+from edsnb.io.words import counted, names
 
 if TYPE_CHECKING:
     from edsnb.comparing import Compared
@@ -25,6 +26,14 @@ sources:
   velox-maps, velox-maps:FILE.emd            element maps that Velox stored
   velox:PATH                                 a table that Velox exported, or a folder of its batches
   table:PATH                                 a table compiled by hand, CSV or XLSX, or edsnb's chips.csv
+
+how tables are read, where a message asks for it (docs/velox-exports.md):
+  --table by=name|order     regions are told by their names, or by their order alone
+  --table batch=8           regions in a file
+  --table first=1           rows and columns are counted from 1
+  --table sheet=NAME|all    which sheet of a workbook
+  --table ignore=A,B        columns to leave out
+  --table least_sum=30      smallest sum of a region's percentages
 
 examples:
   edsnb compare map.emd --first edsnb --second velox:exports --phases STO=SrTiO3,LFO=LaFeO3 --out report
@@ -45,6 +54,8 @@ def add(commands: Commands) -> None:
     compare.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the report")
     compare.add_argument("--quantity", choices=("atomic", "weight", "counts"),
                          help="what is compared (default atomic); unlabelled columns hold it")  # fmt: skip
+    compare.add_argument("--table", action="append", default=[], metavar="NAME=VALUE",
+                         help="how tables are read; see below")  # fmt: skip
     compare.add_argument("--renormalise", nargs="?", const=True, default=False, type=names, metavar="Sr,Ti,O",
                          help="elements to share the 100 %% on both sides (default: common ones)")  # fmt: skip
     compare.add_argument("--phases", metavar="A=FORMULA,B=FORMULA",
@@ -63,6 +74,7 @@ def _compare(options: argparse.Namespace) -> int:
     """Compare, and write the report."""
     from edsnb.batch import check_writable
     from edsnb.comparing import compare_file, read_formulas, read_rules
+    from edsnb.io.compositions import table_settings
     from edsnb.io.export import check_free
     from edsnb.report.write import KIND, page_of
 
@@ -71,12 +83,13 @@ def _compare(options: argparse.Namespace) -> int:
         raise InputError("--border has no use without --phases or --phase-rules.")
     formulas = None if options.phases is None else read_formulas(options.phases)
     rules = None if options.phase_rules is None else read_rules(options.phase_rules)
+    tables = table_settings(options.table)
     check_writable(options.out)
     check_free(options.out, overwrite=options.overwrite, kind=KIND)
     compared = compare_file(
         options.file, options.first, options.second, recipe_of(options), quantity=options.quantity,
         renormalise=options.renormalise, formulas=formulas, rules=rules, border=options.border,
-        watch=watcher(options.quiet),
+        tables=tables, watch=watcher(options.quiet),
     )  # fmt: skip
     folder = compared.save(
         options.out, title=options.title, command=_command(sys.argv, options), overwrite=options.overwrite
@@ -102,18 +115,31 @@ def _lines(compared: Compared) -> list[str]:
     lines: list[str] = []
     for comparison in compared.comparisons:
         unit = "X-rays" if comparison.quantity == "counts" else comparison.unit
-        lines.append(f"{comparison.methods[0]} minus {comparison.methods[1]}, {len(comparison)} regions, {unit}")
+        lines.append(
+            f"{comparison.methods[0]} minus {comparison.methods[1]}, {counted(len(comparison), 'region')}, {unit}"
+        )
         shown = Numbers(comparison.quantity == "counts")
         lines += [
             f"  {element:<3}{shown.signed(a.bias, a.bias_se):>18}   ratio {plain(a.ratio)}   "
-            f"concordance {plain(a.concordance)}   {a.n} chips"
+            f"concordance {plain(a.concordance)}   {counted(a.n, 'chip')}"
             for element, a in comparison.by_element.items()
         ]
-    if compared.stoichiometry is not None:
-        for r in compared.stoichiometry:
-            found = ", ".join(
-                f"{e} {x:.2f} ({d:.1f} % off)"
-                for e, x, d in zip(r.elements, r.normalised, r.error_percent, strict=True)
-            )
-            lines.append(f"{r.phase} as {r.formula}, {r.method}, {r.chips} chips: {found}")
-    return [*lines, *(f"note: {note}" for note in compared.notes)]
+    for r in compared.stoichiometry or ():
+        known = all(map(math.isfinite, r.normalised))
+        found = ", ".join(
+            f"{e} {x:.2f} ({d:.1f} % off)" for e, x, d in zip(r.elements, r.normalised, r.error_percent, strict=True)
+        )
+        outcome = found if known else "not known, an element or every chip is missing"
+        lines.append(f"{r.phase} as {r.formula}, {r.method}, {counted(r.chips, 'chip')}: {outcome}")
+    return [*lines, *_notes(compared)]
+
+
+def _notes(compared: Compared) -> list[str]:
+    """Return what was left out, is missing or was found out of what was read; what fits say stands in the report."""
+    notes = [*compared.notes, *(note for comparison in compared.comparisons for note in comparison.notes)]
+    lines = [f"note: {note}" for note in dict.fromkeys(notes)]
+    sides = {side.method: side for comparison in compared.comparisons for side in comparison.compositions}
+    for method, side in sides.items():
+        if method not in compared.analyses and side.notes:
+            lines += [f"notes on {method}:", *(f"  {note}" for note in side.notes)]
+    return lines

@@ -14,7 +14,7 @@ table:PATH          a table compiled by hand, CSV or XLSX, or edsnb's own chips.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,17 @@ from edsnb.errors import InputError
 from edsnb.io.velox.log import velox_log
 from edsnb.io.velox.maps import velox_maps
 from edsnb.io.velox_tables.read import METHOD, read_velox_tables
+from edsnb.io.words import names, number, whole
 
+_TABLE_SETTINGS: dict[str, Callable[[str], Any]] = {
+    "by": str.strip,
+    "batch": whole,
+    "first": whole,
+    "sheet": str.strip,
+    "ignore": names,
+    "least_sum": number,
+}
+"""Settings of `read_velox_tables` that can be typed, and what reads them."""
 SOURCES = ("velox", "velox-log", "velox-maps", "table")
 _HELP = "velox:PATH (exported tables), velox or velox-log[:FILE] (the log), velox-maps[:FILE], table:PATH"
 
@@ -72,6 +82,28 @@ def open_composition(
         return velox_log(rest or _opened(image, text).source, image=None if rest else image)
     method = METHOD if kind == "velox" else f"table {Path(rest).name}"
     return read_velox_tables(rest, _chips(image, regions), **{"method": method, **options})
+
+
+def table_settings(texts: Sequence[str]) -> dict[str, Any]:
+    """Read settings of `read_velox_tables` from texts such as ``by=order``, ``batch=8`` or ``ignore=Thickness,Note``.
+
+    Raises
+    ------
+    InputError
+        A text is no such setting, its value cannot be read, or a setting stands twice.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not value or name not in _TABLE_SETTINGS:
+            raise InputError(f"setting of tables {text!r} is not NAME=VALUE with one of {', '.join(_TABLE_SETTINGS)}.")
+        if name in found:
+            raise InputError(f"setting of tables {name} stands twice.")
+        try:
+            found[name] = _TABLE_SETTINGS[name](value)
+        except InputError as error:
+            raise InputError(f"setting of tables {text!r}: {error}.") from None
+    return found
 
 
 def _opened(image: SpectrumImage | None, text: str) -> SpectrumImage:

@@ -115,9 +115,9 @@ def _bland_altman(
     axes.set_xlabel(f"mean of both ({unit})")
     axes.set_ylabel(f"first − second ({unit})", labelpad=2)
     axes.locator_params(nbins=5)
-    said = f"bias {found.bias:+.2f} ± {found.bias_se:.2f}"
+    said = f"bias {found.bias:+z.2f} ± {found.bias_se:.2f}"
     if np.isfinite(found.lower):
-        said += f"\nlimits {found.lower:+.2f}, {found.upper:+.2f}"
+        said += f"\nlimits {found.lower:+z.2f}, {found.upper:+z.2f}"
     _say(axes, said)
 
 
@@ -141,9 +141,9 @@ def _typical(axes: Axes, sd_x: float, sd_y: float, ends: tuple[float, float]) ->
 
 
 def _say(axes: Axes, text: str) -> None:
-    """Write numbers into the upper left corner."""
+    """Write numbers into the upper left corner, with the minus sign that the axes have."""
     axes.text(
-        0.03, 0.97, text, transform=axes.transAxes, va="top", fontsize=6, zorder=5,
+        0.03, 0.97, text.replace("-", "−"), transform=axes.transAxes, va="top", fontsize=6, zorder=5,
         bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.0},
     )  # fmt: skip
 

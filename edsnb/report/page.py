@@ -12,6 +12,7 @@ from typing import Any
 from edsnb import __version__
 from edsnb.core.comparison.compare import Comparison
 from edsnb.core.comparison.tables import Table, to_html
+from edsnb.io.words import counted
 from edsnb.report.figures import Picture
 from edsnb.report.record import Report
 from edsnb.report.tables import (
@@ -71,7 +72,7 @@ def _head(report: Report) -> str:
     """Return title, label and what was done."""
     label = f'<p class="label">{html.escape(report.label)}</p>\n' if report.label else ""
     matched = "; ".join(
-        f"{len(c)} region{'s' if len(c) > 1 else ''} matched by {c.matched_by}"
+        f"{counted(len(c), 'region')} matched by {c.matched_by}"
         + (f" with {c.methods[1]}" if len(report.comparisons) > 1 else "")
         for c in report.comparisons
     )

@@ -213,13 +213,13 @@ class Numbers:
         """Return a number."""
         if not math.isfinite(value):
             return NOTHING
-        return f"{value:{self._form(value)}}".replace("-", "−")
+        return f"{value:z{self._form(value)}}".replace("-", "−")
 
     def signed(self, value: float, error: float) -> str:
         """Return a number with its sign and its standard error, where that is known."""
         if not math.isfinite(value):
             return NOTHING
-        return self._beside(f"{value:+{self._form(value)}}".replace("-", "−"), error)
+        return self._beside(f"{value:+z{self._form(value)}}".replace("-", "−"), error)
 
     def with_error(self, value: float, error: float) -> str:
         """Return a number with its standard error, where that is known."""
@@ -243,4 +243,4 @@ class Numbers:
 
 def plain(value: float, decimals: int = 3) -> str:
     """Return a number without a unit."""
-    return f"{value:.{decimals}f}".replace("-", "−") if math.isfinite(value) else NOTHING
+    return f"{value:z.{decimals}f}".replace("-", "−") if math.isfinite(value) else NOTHING

@@ -187,6 +187,8 @@ def test_agreement_by_hand():
     assert low < min(found.lower, 0)
     assert high > max(found.upper, np.nanmax(drawn.difference))
     assert f"ratio {found.ratio:.3f}" in upper.texts[0].get_text()
+    assert found.lower < 0
+    assert f"limits −{-found.lower:.2f}, " in lower.texts[0].get_text()
     handles = [text.get_text() for text in figure.legends[0].get_texts()]
     assert handles == ["LFO", "STO"]
 

@@ -83,10 +83,9 @@ def check_quantity(composition: Composition, quantity: str) -> None:
     if quantity not in QUANTITIES:
         raise InputError(f"quantity={quantity!r} is unknown; choose {', '.join(QUANTITIES)}.")
     if quantity not in composition.values:
-        raise InputError(
-            f"{composition.method} has no {QUANTITIES[quantity]}; it has "
-            f"{', '.join(QUANTITIES[name] for name in composition.values)}. Choose quantity= accordingly."
-        )
+        there = ", ".join(QUANTITIES[name] for name in composition.values)
+        say = " or ".join(f"'{name}'" for name in composition.values)
+        raise InputError(f"{composition.method} has no {QUANTITIES[quantity]}; it has {there}. Say quantity={say}.")
 
 
 def sum_note(composition: Composition, quantity: str = "atomic") -> tuple[str, ...]:
