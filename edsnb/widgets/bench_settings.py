@@ -160,7 +160,7 @@ def _table(state: WorkbenchState) -> pn.Column:
         pagination=None, show_index=False, disabled=True, sizing_mode="stretch_width", margin=(2, 4),
         titles={"family": "Family", "k": "k", "zeta": "ζ (kg/m²)", "sd": "± k"}, layout="fit_columns",
         formatters={name: {"type": "money", "precision": 3, "symbol": "", "thousand": ""} for name in ("k", "sd")},
-        configuration={"headerSort": False}, stylesheets=[DENSE_TABLE],
+        configuration={"headerSort": False, "rowHeight": 24}, stylesheets=[DENSE_TABLE],
     )  # fmt: skip
 
     def fill(*_: object) -> None:

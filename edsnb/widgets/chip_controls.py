@@ -65,29 +65,29 @@ def choice(state: param.Parameterized, name: str) -> pn.viewable.Viewable:
     return tie(pmui.RadioButtonGroup(label=state.param[name].label, options=options, **SMALL), state, name)
 
 
-def select(state: param.Parameterized, name: str, width: int) -> Any:
+def select(state: param.Parameterized, name: str, **params: Any) -> Any:
     """Return a list of the values of a parameter, which follows them when they become others."""
 
     def options() -> dict[str, Any]:
         return {str(label): value for label, value in state.param[name].get_range().items()}
 
-    widget = pmui.Select(label=state.param[name].label, options=options(), width=width, **SMALL)
+    widget = pmui.Select(label=state.param[name].label, options=options(), **{**SMALL, **params})
     tie(widget, state, name)
     state.param.watch(follow(widget, options=options), name, what="objects")
     return widget
 
 
-def left_controls(state: PictureState, width: int) -> pn.viewable.Viewable:
+def left_controls(state: PictureState) -> pn.viewable.Viewable:
     """Return the choice of the picture on the left."""
-    return pn.Row(select(state, "survey", width - 24))
+    return pn.Row(select(state, "survey", sizing_mode="stretch_width"), sizing_mode="stretch_width")
 
 
-def right_controls(state: PictureState, width: int) -> pn.viewable.Viewable:
+def right_controls(state: PictureState) -> pn.viewable.Viewable:
     """Return the choice of the EDS map, with what belongs to each kind of map."""
-    kind = select(state, "kind", 140)
-    line = select(state, "line", width - 270)
+    kind = select(state, "kind", width=140)
+    line = select(state, "line", sizing_mode="stretch_width")
     mix = pmui.MultiChoice(
-        label="Colours", options=list(state.param["mix"].objects), width=width - 270, margin=(8, 5, 3, 5)
+        label="Colours", options=list(state.param["mix"].objects), sizing_mode="stretch_width", margin=(8, 5, 3, 5)
     )
     tie(mix, state, "mix")
     state.param.watch(follow(mix, options=lambda: list(state.param["mix"].objects)), "mix", what="objects")
@@ -96,12 +96,12 @@ def right_controls(state: PictureState, width: int) -> pn.viewable.Viewable:
     state.param.watch(follow(line, visible=lambda: state.kind == "line"), "kind")
     state.param.watch(follow(mix, visible=lambda: state.kind == "mix"), "kind")
     state.param.watch(follow(kernel, visible=lambda: state.kind in ("line", "mix")), "kind")
-    return pn.Row(kind, line, mix, kernel)
+    return pn.Row(kind, line, mix, kernel, sizing_mode="stretch_width")
 
 
-def contrast(state: PictureState, name: str, width: int) -> pn.viewable.Viewable:
+def contrast(state: PictureState, name: str) -> pn.viewable.Viewable:
     """Return the percentiles that are drawn in the first and the last colour."""
-    slider = NumberSlider(label=state.param[name].label, value=[0, 100], end=100, step=0.1, width=width)
+    slider = NumberSlider(label=state.param[name].label, value=[0, 100], end=100, step=0.1, width=320)
 
     def write(ends: list[float]) -> tuple[float, float]:
         low, high = (min(max(end, 0.0), 100.0) for end in ends)

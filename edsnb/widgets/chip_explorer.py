@@ -26,17 +26,19 @@ from edsnb.widgets.chip_controls import (
 )
 from edsnb.widgets.code_view import code_block
 from edsnb.widgets.element_picker import ElementPicker
-from edsnb.widgets.map_pane import MapPane
+from edsnb.widgets.map_pane import MARGINS, MapPane
 from edsnb.widgets.map_tools import MapTools
 from edsnb.widgets.region_controls import region_controls
+from edsnb.widgets.room import Room
 from edsnb.widgets.spectrum_pane import SpectrumPane
 from edsnb.widgets.status_lines import StatusLines
 from edsnb.widgets.viewer import EdsnbViewer, session_loop, work_bar
 
-_FRAME = 254
-"""Length of a map's longer side."""
-_HALF = 400
-"""Width of a map with its axes and colour bar."""
+_FRAMES = (220, 640)
+"""Least and greatest length of a map's longer side."""
+_HIGH = 0.33
+"""Of the window's height: more would push the spectrum out of sight."""
+_GAP = 24
 _MOST_OVERLAID = 6
 
 
@@ -77,37 +79,54 @@ class ChipExplorer(EdsnbViewer):
         """Return controls on the left; maps, what is said of them, and spectra on the right; elements below."""
         state: ChipState = self.state
         self._left, self._right = (
-            MapPane(title, width=_FRAME, on_tap=state.tapped, on_hover=state.hover) for title in ("Image", "EDS map")
+            MapPane(title, on_tap=state.tapped, on_hover=state.hover) for title in ("Image", "EDS map")
         )
         self._left.link(self._right)
-        self._spectrum = SpectrumPane(width=2 * _HALF - 24, height=200, on_window=state.pictures.set_window)
+        self._spectrum = SpectrumPane(height=200, on_window=state.pictures.set_window)
         self._draw_all()
         self._tools = [MapTools(pane, state.drawing) for pane in (self._left, self._right)]
         self._watch()
         controls = pmui.Tabs(
             ("Grid", grid_controls(state)), ("Regions", region_controls(state)), width=WIDTH, dynamic=True
         )
-        side = 2 * _HALF
-        shown = pn.Column(*self._maps(), *self._lines(), *self._spectra(), width=side)
+        self._shown = pn.Column(*self._maps(), *self._lines(), *self._spectra())
         self._elements = pn.Column(sizing_mode="stretch_width")
         below = pmui.Accordion(
             ("Elements", self._elements),
             ("Code", self._code()),
-            width=WIDTH + side - 20,
+            sizing_mode="stretch_width",
             margin=(10, 5),
             title_variant="subtitle1",
         )
         below.param.watch(lambda event: self._opened(event.new), "active")
-        return pn.Column(pn.FlexBox(controls, shown, gap="6px", align_items="flex-start"), below)
+        return pn.Column(
+            Room(self._fit),
+            pn.FlexBox(controls, self._shown, gap="6px", align_items="flex-start", sizing_mode="stretch_width"),
+            below,
+            sizing_mode="stretch_width",
+        )
+
+    def _fit(self, width: int, height: int) -> None:
+        """Fit maps and spectra to the place that there is for them."""
+        side = width - WIDTH - _GAP
+        # Where there is too little beside the controls, they stand above.
+        side = side if side >= 2 * (_FRAMES[0] + sum(MARGINS[:2])) else width - _GAP
+        beside = side // 2 - sum(MARGINS[:2]) - 10
+        frame = min(max(min(beside, round(_HIGH * height)), _FRAMES[0]), _FRAMES[1])
+        self._shown.width = side
+        for pane, column in zip((self._left, self._right), self._halves, strict=True):
+            pane.resize(frame)
+            column.width = min(side // 2 - 10, frame + sum(MARGINS[:2]) + 60)
+        self._spectrum.resize(side - 10, max(200, round(0.25 * height)))
 
     def _maps(self) -> list[pn.viewable.Viewable]:
         """Return both maps with what is chosen above them and their contrast below."""
         pictures = self.state.pictures
-        halves = [
-            (left_controls(pictures, _HALF), self._left, contrast(pictures, "survey_contrast", _HALF - 80)),
-            (right_controls(pictures, _HALF), self._right, contrast(pictures, "map_contrast", _HALF - 80)),
+        self._halves = [
+            pn.Column(left_controls(pictures), self._left.pane, contrast(pictures, "survey_contrast")),
+            pn.Column(right_controls(pictures), self._right.pane, contrast(pictures, "map_contrast")),
         ]
-        return [pn.Row(*(pn.Column(above, pane.pane, below, width=_HALF) for above, pane, below in halves))]
+        return [pn.FlexBox(*self._halves, gap="8px")]
 
     def _lines(self) -> list[pn.viewable.Viewable]:
         """Return all that is said in words, and the bars of what is under way."""

@@ -14,10 +14,12 @@ from edsnb.plots.compared import unit_of
 from edsnb.state.comparing import CompareState
 from edsnb.state.models import family_marks
 from edsnb.widgets.compare_controls import PLAIN
+from edsnb.widgets.room import Room
 from edsnb.widgets.spectrum_pane import SpectrumPane
 from edsnb.widgets.viewer import live_text, spoken
 
-_TABLE_PX = 400
+_TABLE_PX, _LEAST_PX = 400, 480
+"""Width of the table, and least width of a spectrum beside it."""
 _STYLE = (
     "<style>table{border-collapse:collapse;font-size:13px;width:100%}th,td{padding:3px 7px;text-align:right;"
     "border-bottom:1px solid rgba(128,128,128,.35)}th:first-child,td:first-child{text-align:left}"
@@ -36,7 +38,7 @@ class ChipPanel:
             label="Scale", options=["linear", "sqrt", "log"], value="log", size="small", margin=(6, 6), sx=PLAIN
         )
         self.scale.param.watch(lambda event: self.spectrum.scale(event.new), "value")
-        self.spectrum = SpectrumPane(width=610, height=240, residuals=True)
+        self.spectrum = SpectrumPane(height=240, residuals=True)
         self.spectrum.scale("log")
         self._range: tuple[float, float] | None = None
         self.table = pn.widgets.StaticText(value="", width=_TABLE_PX, margin=(4, 6))
@@ -44,11 +46,19 @@ class ChipPanel:
         head = pn.Row(self.name, pn.Column(self._line, margin=(10, 6)), sizing_mode="stretch_width")
         right = pn.Column(self.scale, self.spectrum.pane)
         self.view = pn.Column(
-            head, pn.FlexBox(self.table, right, gap="12px", sizing_mode="stretch_width"), sizing_mode="stretch_width"
+            Room(self._fit),
+            head,
+            pn.FlexBox(self.table, right, gap="12px", sizing_mode="stretch_width"),
+            sizing_mode="stretch_width",
         )
         self._right = right
         state.param.watch(self.redraw, ["selected", "comparison"])
         self.redraw()
+
+    def _fit(self, width: int, height: int) -> None:
+        """Fit the spectrum to the place beside the table, or below it."""
+        beside = width - _TABLE_PX - 40
+        self.spectrum.resize(beside if beside >= _LEAST_PX else width - 20, max(240, round(0.3 * height)))
 
     def redraw(self, *_: object) -> None:
         """Show the chip that is selected now."""

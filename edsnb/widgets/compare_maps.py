@@ -45,7 +45,8 @@ from edsnb.widgets.compare_figures import (
 from edsnb.widgets.viewer import push
 
 _LABEL, _GAP, _TOOLS, _LETTER = 46, 6, 40, 7
-_WIDEST, _HIGHEST, _LEAST = 300, 360, 40
+_WIDEST, _HIGHEST, _LEAST = 360, 0.24, 40
+"""Widest and smallest map, px; the highest as a share of the window, in which three stand above each other."""
 _MOST_CELLS = 256
 """Cells along a side that are sent; of more, every second or third is."""
 _HINT = "Point at a map to read a chip; click to select it, with Shift or Ctrl to add it."
@@ -68,11 +69,12 @@ readout.text = `${values.data.name[n]}, ${element}: first ${num(of("first"))}${e
 class MapRows:
     """Up to `most` columns of maps; show `pane`. Call all methods on the event loop of the session."""
 
-    def __init__(self, most: int, *, width: int, on_tap: Placed, on_box: Boxed) -> None:
-        self._on_tap, self._on_box, self._width = on_tap, on_box, width
+    def __init__(self, most: int, *, on_tap: Placed, on_box: Boxed) -> None:
+        self._on_tap, self._on_box = on_tap, on_box
+        self._room, self._columns = (1000, 800), 1
         self.frame: Frame | None = None
         self.x_range, self.y_range = Range1d(-0.5, 0.5), Range1d(0.5, -0.5)
-        self.readout = Div(text=_HINT, render_as_text=True, width=width, height=20, styles={"font-size": "13px"})
+        self.readout = Div(text=_HINT, render_as_text=True, width=900, height=20, styles={"font-size": "13px"})
         self._frame_source = ColumnDataSource({"cell": []})
         self._values = ColumnDataSource({"name": []})
         self._outline = outline_source()
@@ -117,6 +119,13 @@ class MapRows:
             for row, text in zip(self.figures, (*comparison.methods, "first − second"), strict=True):
                 row[0].yaxis.axis_label = _two_lines(text, max(row[0].frame_height // _LETTER, 6))
         push(self.pane)
+
+    def resize(self, width: int, height: int) -> None:
+        """Fit the maps into so many pixels, in a window so high."""
+        self._room = width, height
+        if self.frame is not None:
+            self._size()
+            push(self.pane)
 
     def select(self, numbers: Sequence[int]) -> None:
         """Outline some of the regions in orange."""
@@ -186,14 +195,8 @@ class MapRows:
         y0, y1, x0, x1 = frame.extent
         unit, self._scale = scale_of((round(y1 - y0), round(x1 - x0)), pixel_nm if known else None)
         self._extent = y0, y1, x0, x1 = tuple(self._scale * end for end in frame.extent)
-        ratio = (y1 - y0) / (x1 - x0)
-        wide = min(_WIDEST, (self._width - _LABEL - _TOOLS) // max(columns, 1) - _GAP)
-        high = round(wide * ratio)
-        if high > _HIGHEST:
-            high, wide = _HIGHEST, round(_HIGHEST / ratio)
-        for row in self.figures:
-            for k, plot in enumerate(row):
-                plot.update(visible=k < columns, frame_width=max(wide, _LEAST), frame_height=max(high, _LEAST // 4))
+        self._columns = max(columns, 1)
+        self._size()
         if self.x_range.reset_start != x0 or (self.y_range.reset_start, self.x_range.reset_end) != (y1, x1):
             self.x_range.update(start=x0, end=x1, reset_start=x0, reset_end=x1)
             self.y_range.update(start=y1, end=y0, reset_start=y1, reset_end=y0)
@@ -201,6 +204,19 @@ class MapRows:
         self._bar.visible = known
         if known:
             self._bar.unit = unit
+
+    def _size(self) -> None:
+        """Make the maps as large as so many of them can stand beside and above each other."""
+        y0, y1, x0, x1 = self._extent
+        ratio, (width, height) = (y1 - y0) / (x1 - x0), self._room
+        wide = min(_WIDEST, (width - _LABEL - _TOOLS) // self._columns - _GAP)
+        high = round(wide * ratio)
+        if high > _HIGHEST * height:
+            high, wide = round(_HIGHEST * height), round(_HIGHEST * height / ratio)
+        for row in self.figures:
+            for k, plot in enumerate(row):
+                shown = {"frame_width": max(wide, _LEAST), "frame_height": max(high, _LEAST // 4)}
+                plot.update(visible=k < self._columns, **shown)
 
     def _send_values(self, comparison: Comparison, elements: Sequence[str]) -> None:
         """Send what the readout reads."""

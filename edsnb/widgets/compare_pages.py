@@ -16,6 +16,7 @@ from edsnb.widgets.compare_maps import MapRows
 from edsnb.widgets.compare_phases import PhaseEditor, PhaseMap
 from edsnb.widgets.compare_plots import AgreementPlots, BarPlot
 from edsnb.widgets.compare_tables import TABLE_STYLE, notes_html, statistics_html
+from edsnb.widgets.room import Room
 from edsnb.widgets.ties import follow, tie
 from edsnb.widgets.viewer import live_text, spoken
 
@@ -23,15 +24,15 @@ from edsnb.widgets.viewer import live_text, spoken
 class MapsPage:
     """Maps of both methods and their difference; bars for spectra that have no place on a map."""
 
-    def __init__(self, state: CompareState, width: int) -> None:
+    def __init__(self, state: CompareState) -> None:
         self.state = state
-        self.maps = MapRows(MOST, width=width, on_tap=self._tap, on_box=self._box)
+        self.maps = MapRows(MOST, on_tap=self._tap, on_box=self._box)
         self.bars = BarPlot()
         self._said = live_text("")
         files = export_controls(state, lambda text: setattr(self._said, "value", spoken(text)))
         self.view = pn.Column(
-            self.maps.pane, self.bars.pane, pn.FlexBox(colour_controls(state), files), self._said,
-            sizing_mode="stretch_width",
+            Room(self.maps.resize), self.maps.pane, self.bars.pane, pn.FlexBox(colour_controls(state), files),
+            self._said, sizing_mode="stretch_width",
         )  # fmt: skip
         state.param.watch(self._draw, ["comparison", "shown", "together", "everything"])
         state.param.watch(self._select, "selected")
@@ -66,15 +67,18 @@ class MapsPage:
 class AgreementPage:
     """Plots of agreement of one element, and the table of all."""
 
-    def __init__(self, state: CompareState, width: int) -> None:
+    def __init__(self, state: CompareState) -> None:
         self.state = state
-        self.plots = AgreementPlots(self._choose, width=width)
+        self.plots = AgreementPlots(self._choose)
         self._table = _html()
         element = pmui.RadioButtonGroup(label="Element", options=[], size="small", margin=(4, 6), sx=PLAIN)
         tie(element, state, "element")
         offered = follow(element, options=lambda: [e for e in state.param["element"].objects if e])
         state.param.watch(offered, "element", what="objects")
-        self.view = pn.Column(element, self.plots.pane, self._table, sizing_mode="stretch_width")
+        self.view = pn.Column(
+            Room(lambda width, _: self.plots.resize(width)), element, self.plots.pane, self._table,
+            sizing_mode="stretch_width",
+        )  # fmt: skip
         state.param.watch(self._draw, ["element", "comparison"])
         state.phases.param.watch(self._draw, "found")
         state.param.watch(lambda *_: self.plots.select(state.numbers()), "selected")

@@ -21,7 +21,8 @@ from edsnb.widgets.viewer import BLUE, ORANGE, push
 Chosen = Callable[[Sequence[int], bool], object]
 """Called with rows of the comparison and whether they are added to the selection."""
 _LIMITS = "#D55E00"
-_WIDEST = 490
+_LEAST, _WIDEST = 340, 620
+"""Width of a plot, px."""
 _NEAR = 0.03
 """Share of an axis within which a click means the nearest point."""
 
@@ -29,8 +30,8 @@ _NEAR = 0.03
 class AgreementPlots:
     """One method against the other, and their difference against their mean; show `pane`."""
 
-    def __init__(self, on_choose: Chosen, *, width: int) -> None:
-        self._on_choose, self._side = on_choose, min((width - 40) // 2, _WIDEST)
+    def __init__(self, on_choose: Chosen) -> None:
+        self._on_choose = on_choose
         self._points: Points | None = None
         self.source = ColumnDataSource(
             {name: [] for name in ("first", "second", "mean", "difference", "colour", "group")}
@@ -46,6 +47,13 @@ class AgreementPlots:
             self.bland.add_layout(span)
         self._errors()
         self.pane = pn.pane.Bokeh(bokeh_row(self.identity, self.bland, spacing=16), sizing_mode="fixed")
+
+    def resize(self, width: int) -> None:
+        """Fit both plots into so many pixels."""
+        side = max(min((width - 40) // 2, _WIDEST), _LEAST)
+        for plot in (self.identity, self.bland):
+            plot.update(width=side, height=side - 80)
+        push(self.pane)
 
     def show(self, comparison: Comparison, element: str, phases: Phases | None) -> None:
         """Draw one element; the chips of each phase in its colour."""
@@ -90,7 +98,7 @@ class AgreementPlots:
 
     def _plot(self, x: str, y: str) -> figure:
         plot = figure(
-            width=self._side, height=self._side - 80, tools="pan,box_zoom,reset", title=" ",
+            width=_LEAST, height=_LEAST - 80, tools="pan,box_zoom,reset", title=" ",
             x_range=Range1d(0, 1), y_range=Range1d(0, 1),
         )  # fmt: skip
         wheel = WheelZoomTool()

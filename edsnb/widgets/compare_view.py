@@ -39,8 +39,6 @@ class CompareView(EdsnbViewer):
         A `CompareState` that others use too, instead of all these.
     local
         Whether whoever looks works on this computer: only then may files be named by their path.
-    width
-        Pixels for figures that stand side by side.
     params
         Of the state: ``quantity``, ``elements``, ``renormalise``, ``tolerance_px``, ``together``, ``everything``.
 
@@ -60,7 +58,6 @@ class CompareView(EdsnbViewer):
         pixel_nm: float | None = None,
         state: CompareState | None = None,
         local: bool = True,
-        width: int = 1040,
         **params: Any,
     ) -> None:
         if state is None:
@@ -77,7 +74,7 @@ class CompareView(EdsnbViewer):
             )
         elif first is not None:
             raise InputError("give either a state or what to compare, not both: the state knows what it compares.")
-        self._local, self._width = local, width
+        self._local = local
         super().__init__(state=state)
 
     def build(self) -> pn.viewable.Viewable:
@@ -92,15 +89,15 @@ class CompareView(EdsnbViewer):
         return pn.Column(
             pair_controls(state, local=self._local), work_bar(state.comparing),
             live_text(state.param.message, styles={"font-size": "13px"}), problem, tabs, chip,
-            sizing_mode="stretch_width", max_width=self._width + 60,
+            sizing_mode="stretch_width",
         )  # fmt: skip
 
     def _make_tabs(self) -> pn.viewable.Viewable:
         """Return the pages, each made when it is first looked at: together they are slow to load."""
-        state, width = self.state, self._width
+        state = self.state
         pages: dict[str, Callable[[], Any]] = {
-            "Maps": lambda: MapsPage(state, width).view,
-            "Agreement": lambda: AgreementPage(state, width).view,
+            "Maps": lambda: MapsPage(state).view,
+            "Agreement": lambda: AgreementPage(state).view,
             "Phases": lambda: PhasesPage(state).view,
             "Stoichiometry": lambda: stoichiometry_page(state),
             "Notes": lambda: notes_page(state),

@@ -13,42 +13,45 @@ from edsnb.core.regions import Regions
 from edsnb.state.results import QUANTITIES, Layer, chip_at, common_limits, layers, on_map, said, table
 from edsnb.state.workbench import WorkbenchState
 from edsnb.widgets.bench_fields import DENSE_TABLE, TEXT, if_any
-from edsnb.widgets.map_pane import MapPane
+from edsnb.widgets.map_pane import BARE_MARGINS, MapPane
+from edsnb.widgets.room import Room
 from edsnb.widgets.viewer import live_text
 
-_WIDTHS = {"Small": 112, "Medium": 190, "Large": 320}
-"""Widths of a map: five small ones, with their colour bars, stand beside the settings on a laptop."""
-_MARGINS = {"min_border_left": 4, "min_border_bottom": 6, "min_border_right": 56, "min_border_top": 22}
-"""Around a map without axes, px: the same for all, so that they stand in rows and columns."""
+_IN_A_ROW = {"Small": 8, "Medium": 3, "Large": 2}
+"""Maps that stand side by side at most."""
+_FRAMES, _GAP = (96, 560), 6
+"""Least and greatest length of a map's longer side, and the room between two maps, px."""
 _TABLE_HEIGHT = 330
 _TITLES = {"chip": "Chip", "status": "Status", "counts": "X-rays", "chi2": "χ²"}
 
 
 class CompositionView:
-    """The column `view`."""
+    """The column `view`, with so many pixels of something else `beside` it."""
 
-    def __init__(self, state: WorkbenchState) -> None:
+    def __init__(self, state: WorkbenchState, *, beside: int = 0) -> None:
         self.state = state
         self._quiet = False
         self._panes: list[MapPane] = []
         self._size = "Small"
+        self._room = (0, 0)
         self._maps = pn.FlexBox(gap="4px", sizing_mode="stretch_width")
         self._table = self._make_table()
-        self.view = self._layout()
+        self.view = self._layout(beside)
         state.param.watch(lambda _: self._fill(), ["analysis", "quantity", "same_colours"])
         state.param.watch(lambda _: self._select(), "selected")
         self._fill()
 
-    def _layout(self) -> pn.Column:
+    def _layout(self, beside: int) -> pn.Column:
         state = self.state
         quantity = pmui.RadioButtonGroup.from_param(
             state.param.quantity, options=QUANTITIES, label="", description="", size="small", margin=(4, 4)
         )
-        size = pmui.RadioButtonGroup(options=list(_WIDTHS), value=self._size, label="", size="small", margin=(4, 12))
-        size.param.watch(self._resize, "value")
+        size = pmui.RadioButtonGroup(options=list(_IN_A_ROW), value=self._size, label="", size="small", margin=(4, 12))
+        size.param.watch(self._sized, "value")
         same = pmui.Switch.from_param(state.param.same_colours, description="", margin=(8, 12))
         chosen = pn.bind(_chosen_text, state.param.analysis, state.param.selected, state.param.quantity)
         return pn.Column(
+            Room(self._fit, beside=beside),
             pn.FlexBox(quantity, size, same, align_items="center", sizing_mode="stretch_width"),
             *if_any(pn.bind(_why_no_maps, state.param.analysis)),
             self._maps,
@@ -61,7 +64,7 @@ class CompositionView:
         made = pn.widgets.Tabulator(
             show_index=False, disabled=True, selectable=True, height=_TABLE_HEIGHT, sizing_mode="stretch_width",
             layout="fit_data_fill", titles=_TITLES, frozen_columns=["chip"], margin=(4, 4), visible=False,
-            stylesheets=[DENSE_TABLE],
+            stylesheets=[DENSE_TABLE], configuration={"rowHeight": 24},
         )  # fmt: skip
         made.param.watch(self._rows_chosen, "selection")
         return made
@@ -86,19 +89,32 @@ class CompositionView:
             image, extent = on_map(layer.values, regions)
             pane.raster(regions.shape, pixel_nm)
             pane.show(image, "", extent_px=extent, limits=limits, title=f"{layer.name} ({layer.unit})")
-            pane.figure.axis.visible = False
         shown = [pane.pane for pane in self._panes[: len(found)]]
         if self._maps.objects != shown:
             self._maps.objects = shown
+            self._resize()
 
-    def _resize(self, event: Any) -> None:
-        self._size, self._panes = event.new, []
-        self._fill()
+    def _fit(self, width: int, height: int) -> None:
+        """Fit the maps to the place that there is for them."""
+        self._room = width, height
+        self._resize()
+
+    def _resize(self) -> None:
+        """Make the maps as large as so many of them can stand side by side."""
+        columns = max(1, min(len(self._maps), _IN_A_ROW[self._size]))
+        width, height = self._room
+        frame = width // columns - _GAP - sum(BARE_MARGINS[:2])
+        frame = min(max(min(frame, round(0.55 * height)), _FRAMES[0]), _FRAMES[1])
+        for pane in self._panes:
+            pane.resize(frame)
+
+    def _sized(self, event: Any) -> None:
+        self._size = event.new
+        with pn.io.hold():
+            self._resize()
 
     def _new_pane(self) -> MapPane:
-        pane = MapPane("", width=_WIDTHS[self._size], on_tap=self._tapped)
-        pane.figure.toolbar_location = None
-        pane.figure.update(**_MARGINS)
+        pane = MapPane("", axes=False, on_tap=self._tapped)
         if self._panes:
             self._panes[0].link(pane)
         return pane

@@ -20,13 +20,14 @@ from edsnb.widgets.arrow_pad import ArrowPad
 from edsnb.widgets.bench_fields import if_any
 from edsnb.widgets.fit_tables import fill, ranking_frame, text_table
 from edsnb.widgets.fit_tabs import FitTabs
-from edsnb.widgets.map_pane import MapPane
+from edsnb.widgets.map_pane import MARGINS, MapPane
+from edsnb.widgets.room import Room
 from edsnb.widgets.spectrum_pane import SpectrumPane
 from edsnb.widgets.ties import tie
 from edsnb.widgets.viewer import EdsnbViewer, live_text, session_loop, work_bar
 
-_MAP, _LEFT, _RIGHT = 270, 398, 640
-"""Widths: of a map's frame, of the column it stands in, of that of the spectrum."""
+_FRAMES, _LEAST = (220, 480), 480
+"""Least and greatest length of a map's longer side; least width of the spectrum."""
 _PAUSE_MS = 120
 """Words and tables wait so long for the spectrum: to lay them out keeps the browser from drawing it."""
 _SMALL: dict[str, Any] = {"size": "small", "margin": (6, 4)}
@@ -75,9 +76,9 @@ class FitExplorer(EdsnbViewer):
     def build(self) -> pn.viewable.Viewable:
         """Return map and spectrum side by side, and below them all that is in tabs."""
         state: FitState = self.state
-        self._map = MapPane("", width=_MAP, on_tap=self._tapped, on_hover=self._hovered)
+        self._map = MapPane("", on_tap=self._tapped, on_hover=self._hovered)
         self._list = self._chip_list()
-        self._spectrum = SpectrumPane(width=_RIGHT, height=280, residuals=True)
+        self._spectrum = SpectrumPane(residuals=True)
         self._spectrum.scale(state.scale)
         self._tabs = FitTabs(state)
         self._waiting = False
@@ -89,15 +90,25 @@ class FitExplorer(EdsnbViewer):
         state.param.watch(lambda *_: self._draw_chip(), ["chip", "other", "components", "together"])
         state.trial.param.watch(lambda *_: self._draw_spectrum(), "result")
         state.param.watch(lambda event: self._spectrum.scale(event.new), "scale")
-        side = pn.Column(*self._left(), width=_LEFT, margin=0)
-        main = pn.Column(*self._right(), width=_RIGHT + 10, margin=0)
+        self._side = pn.Column(*self._left(), margin=0)
+        self._main = pn.Column(*self._right(), margin=0)
         return pn.Column(
-            pn.FlexBox(side, main, gap="6px", align_items="flex-start"),
+            Room(self._fit),
+            pn.FlexBox(self._side, self._main, gap="6px", align_items="flex-start", sizing_mode="stretch_width"),
             self._tabs.view,
             sizing_mode="stretch_width",
-            max_width=_LEFT + _RIGHT + 20,
             margin=(8, 0, 0, 0),
         )
+
+    def _fit(self, width: int, height: int) -> None:
+        """Fit map and spectrum to the place that there is for them."""
+        frame = min(max(round(0.36 * height), _FRAMES[0]), _FRAMES[1])
+        side = max(frame + sum(MARGINS[:2]), 370)
+        beside = width - side - 30
+        self._side.width = side
+        self._main.width = beside if beside >= _LEAST else width - 20
+        self._map.resize(frame)
+        self._spectrum.resize(self._main.width - 10, max(240, round(0.34 * height)))
 
     def _left(self) -> list[pn.viewable.Viewable]:
         state = self.state

@@ -47,7 +47,8 @@ def fill(table: Any, frame: pd.DataFrame, *, left: Sequence[str] = ()) -> None:
     aligned = {name: "left" if name in left else "right" for name in frame.columns}
     if table.text_align != aligned:
         table.param.update(text_align=aligned, value=frame)
-    else:
+    elif not frame.equals(table.value):
+        # The same again would meet a table that is still being made.
         table.value = frame
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import panel as pn
 from bokeh.events import Tap
 from bokeh.models import (
+    BasicTicker,
     ColorBar,
     ColumnDataSource,
     CustomJS,
@@ -46,8 +47,9 @@ _PALETTES = {
 """Colours from low to high; RdBu, from blue to red, for values about zero."""
 _NO_LINES = np.empty((0, 4))
 _SMALLEST_FRAME = 60
-_LEFT_PX, _RIGHT_PX, _ABOVE_PX, _BELOW_PX = 60, 84, 30, 50
-"""Room around the frame for axes, colour bar and its numbers, title and tools."""
+MARGINS, BARE_MARGINS = (60, 72, 30, 50), (4, 56, 22, 6)
+"""Room on the left, on the right, above and below the frame, px: for axes, colour bar and its numbers, title and tools;
+and the same without axes and tools."""
 _NO_DATA = "#8a8a8a"
 _SPARSE_PX = 16
 """Lines of a grid so many screen pixels apart, or more, are drawn in full."""
@@ -70,16 +72,20 @@ class MapPane:
     """A map on axes in real units, square pixels, row 0 on top; show `pane`.
 
     Places are given and told in pixels of the map, where pixel (0, 0) is centred on (0, 0). All methods must be called
-    on the event loop of the session.
+    on the event loop of the session. `width` is that of the frame's longer side; without `axes` there are no tools
+    either, as for one of many small maps.
     """
 
     def __init__(
-        self, title: str, *, width: int = 380, on_tap: Tapped | None = None, on_hover: Hovered | None = None
-    ) -> None:
+        self, title: str, *, width: int = 380, axes: bool = True, on_tap: Tapped | None = None,
+        on_hover: Hovered | None = None,
+    ) -> None:  # fmt: skip
+        self._axes, self._margins = axes, MARGINS if axes else BARE_MARGINS
+        left, right, above, below = self._margins
         self.figure = figure(
-            title=title, tools="pan,box_zoom", toolbar_location="above", x_range=Range1d(0, 1), y_range=Range1d(1, 0),
-            frame_width=width, frame_height=width, background_fill_color=_NO_DATA, min_border_left=_LEFT_PX,
-            min_border_right=_RIGHT_PX, min_border_top=_ABOVE_PX, min_border_bottom=_BELOW_PX,
+            title=title, tools="pan,box_zoom", toolbar_location="above" if axes else None, x_range=Range1d(0, 1),
+            y_range=Range1d(1, 0), frame_width=width, frame_height=width, background_fill_color=_NO_DATA,
+            min_border_left=left, min_border_right=right, min_border_top=above, min_border_bottom=below,
         )  # fmt: skip
         self._width = width
         self._shape: tuple[int, int] = (0, 0)
@@ -108,17 +114,15 @@ class MapPane:
         self._shape, self._pixel_nm = shape, pixel_nm
         ny, nx = shape
         unit, self._scale = scale_of(shape, pixel_nm)
-        per_pixel = self._width / max(ny, nx)
-        wide, high = (max(round(n * per_pixel), _SMALLEST_FRAME) for n in (nx, ny))
+        per_pixel, wide, high = self._frame()
         # Where the frame is wider than the map is, so are the axes: pixels stay square.
         spare_x, spare_y = wide / per_pixel - nx, high / per_pixel - ny
         ends_x = np.array([-0.5 - spare_x / 2, nx - 0.5 + spare_x / 2]) * self._scale
         ends_y = np.array([ny - 0.5 + spare_y / 2, -0.5 - spare_y / 2]) * self._scale
         plot = self.figure
         with pn.io.hold():
-            plot.update(tags=[self._scale], frame_width=wide, frame_height=high)
-            # A narrower or a wider place would squeeze or stretch the frame, and with it the pixels.
-            plot.update(width=wide + _LEFT_PX + _RIGHT_PX, height=high + _ABOVE_PX + _BELOW_PX, sizing_mode="fixed")
+            plot.tags = [self._scale]
+            self._size(wide, high)
             plot.xaxis.axis_label, plot.yaxis.axis_label = f"x ({unit})", f"y ({unit}), row 0 on top"
             if pixel_nm is not None:
                 self._bar_of_length.unit = unit
@@ -128,6 +132,33 @@ class MapPane:
                 self._draw(name, lines, colours)
             self._show_axes(True)
         self.push()
+
+    def resize(self, width: int) -> None:
+        """Give the frame's longer side another length; what is in view stays."""
+        if width == self._width:
+            return
+        axes = self.figure.x_range, self.figure.y_range
+        seen = [[(end - a.reset_start) / (a.reset_end - a.reset_start) for end in (a.start, a.end)] for a in axes]
+        self._width = width
+        shape, self._shape = self._shape, (0, 0)
+        with pn.io.hold():
+            self.raster(shape, self._pixel_nm)
+            for axis, (start, end) in zip(axes, seen, strict=True):
+                whole = axis.reset_end - axis.reset_start
+                axis.update(start=axis.reset_start + start * whole, end=axis.reset_start + end * whole)
+        self.push()
+
+    def _frame(self) -> tuple[float, int, int]:
+        """Return screen pixels per pixel of the map, and width and height of the frame."""
+        ny, nx = self._shape
+        per_pixel = self._width / max(ny, nx)
+        return per_pixel, max(round(nx * per_pixel), _SMALLEST_FRAME), max(round(ny * per_pixel), _SMALLEST_FRAME)
+
+    def _size(self, wide: int, high: int) -> None:
+        left, right, above, below = self._margins
+        self.figure.update(frame_width=wide, frame_height=high)
+        # A narrower or a wider place would squeeze or stretch the frame, and with it the pixels.
+        self.figure.update(width=wide + left + right, height=high + above + below, sizing_mode="fixed")
 
     def show(
         self,
@@ -278,15 +309,19 @@ class MapPane:
             "image": plot.image(**place, source=self._source, color_mapper=self._mapper),
             "colours": plot.image_rgba(**place, source=self._colours),
         }
-        self._bar = ColorBar(color_mapper=self._mapper, width=12, title="value", padding=4)
+        self._bar = ColorBar(
+            color_mapper=self._mapper, width=12, title="value", padding=4, major_label_text_font_size="11px",
+            title_text_font_size="12px", title_text_font_style="normal", ticker=BasicTicker(desired_num_ticks=5),
+        )  # fmt: skip
         plot.add_layout(self._bar, "right")
         self._squares = [plot.scatter([], [], marker="square", size=12, line_color=None) for _ in MIX]
         self._legend = Legend(items=[], visible=False, border_line_color=None, background_fill_alpha=0.0)
         plot.add_layout(self._legend, "right")
+        letters, room = ("12px", 5) if self._axes else ("10px", 3)
         self._bar_of_length = ScaleBar(
-            range=plot.x_range, unit="nm", dimensional=MetricLength(), location="bottom_left", bar_length=0.25,
+            range=plot.x_range, unit="nm", dimensional=MetricLength(), location="bottom_left", bar_length=0.2,
             background_fill_color="#000000", background_fill_alpha=0.55, border_line_color=None, bar_line_color="white",
-            bar_line_width=3, label_text_color="white", label_text_font_size="12px", margin=6, padding=6,
+            bar_line_width=3, label_text_color="white", label_text_font_size=letters, margin=room, padding=room,
         )  # fmt: skip
         plot.add_layout(self._bar_of_length)
 
@@ -338,7 +373,7 @@ class MapPane:
 
     def _show_axes(self, aligned: bool) -> None:
         """Show what holds of the map alone: axes, scale bar, chips."""
-        self.figure.axis.visible = aligned
+        self.figure.axis.visible = aligned and self._axes
         self._bar_of_length.visible = aligned and self._pixel_nm is not None
         for glyph in self._chips:
             glyph.visible = aligned

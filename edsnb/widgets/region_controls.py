@@ -27,9 +27,9 @@ def region_controls(state: ChipState) -> pn.viewable.Viewable:
     said: dict[str, Any] = {"styles": {"font-size": "12px"}, "margin": (0, 5)}
     return pn.Column(
         choice(state, "use"),
-        select(drawing, "tool", _WIDE),
+        select(drawing, "tool", width=_WIDE),
         live_text(drawing.param.message, **said),
-        select(drawn, "current", _WIDE),
+        select(drawn, "current", width=_WIDE),
         tie(pmui.Checkbox(label="Take pixels away", **SMALL), drawn, "remove"),
         *_tool_controls(drawing, drawn),
         *_band_controls(drawing),
@@ -56,7 +56,7 @@ def _tool_controls(drawing: DrawingState, drawn: DrawnState) -> list[pn.viewable
 
 def _band_controls(drawing: DrawingState) -> list[pn.viewable.Viewable]:
     """Return what takes the pixels between two values of a picture."""
-    side = select(drawing, "side", _WIDE)
+    side = select(drawing, "side", width=_WIDE)
     band = NumberSlider(label="Values taken", value=[0, 1], step=0.01)
     tie(band, drawing, "band", read=list, write=lambda ends: (float(ends[0]), float(ends[1])))
     take = pmui.Button(label="Take these pixels", on_click=lambda _: drawing.take_band(), **SMALL)

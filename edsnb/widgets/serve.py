@@ -18,7 +18,7 @@ from tornado.web import RequestHandler
 import edsnb
 from edsnb.errors import InputError
 from edsnb.state.shared import SHARED
-from edsnb.state.work import cancel_all
+from edsnb.state.work import cancel_all, under_way
 from edsnb.widgets.served import LOGIN_PAGE, Site
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Serving:
 
 
 class Health(RequestHandler):
-    """Tells whether the server is well, how many use it, and how much memory it takes."""
+    """Tells whether the server is well, how many use it, what it is busy with, and how much memory it takes."""
 
     def initialize(self, site: Site) -> None:
         """Take the site."""
@@ -62,6 +62,7 @@ class Health(RequestHandler):
                 "version": edsnb.__version__,
                 "sessions": len(self.site.sessions),
                 "maps": len(SHARED),
+                "works": under_way(),
                 "memory_mb": memory_mb(),
             }
         )

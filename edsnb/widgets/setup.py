@@ -8,6 +8,7 @@ from functools import cache
 import holoviews as hv
 import panel as pn
 from bokeh.util.warnings import BokehUserWarning
+from panel.reactive import Syncable
 
 
 @cache
@@ -28,4 +29,8 @@ def setup() -> None:
     warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
     # Without a graphics card WebGL is drawn in software, up to five times slower than the canvas.
     hv.renderer("bokeh").webgl = False
+    # A click that follows a change at once is answered by Panel without the document's lock, and Bokeh then refuses
+    # whatever is changed in its models.
+    for answer in (Syncable._event_coroutine, Syncable._change_coroutine):
+        answer.__dict__["lock"] = True
     pn.extension("tabulator", "filedropper", inline=True)

@@ -24,7 +24,7 @@ TITLE_GREY = "#808080"
 """Can be read on light and on dark pages."""
 LEFT_PX, RIGHT_PX = 66, 40
 """Room for the axis on the left and the tools on the right."""
-_STRIP_PX, _RESIDUAL_PX = 84, 120
+_STRIP_PX, _RESIDUAL_PX = 84, 140
 
 _TICKS = """
 const {start, end} = cb_data;

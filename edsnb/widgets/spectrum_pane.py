@@ -150,6 +150,16 @@ class SpectrumPane:
             self.title.text = title
         push(self.pane)
 
+    def resize(self, width: int, height: int) -> None:
+        """Give the whole another width, and the spectrum alone another height, in pixels."""
+        with pn.io.hold():
+            self._frame = width - LEFT_PX - RIGHT_PX
+            for plot in filter(None, (self.strip, self.plot, self.residual)):
+                plot.frame_width = self._frame
+            self.plot.height, self.readout.width = height, width
+            self._name_lines()
+        push(self.pane)
+
     def scale(self, scale: str) -> None:
         """Draw counts on a ``linear``, ``sqrt`` or ``log`` scale; InputError for another one."""
         heights(0.0, scale)

@@ -38,8 +38,6 @@ TITLES = {
 }
 """What the tabs are called; `Workbench.add_tab` adds others."""
 _SIDE = 286
-_WIDEST = 1050
-"""Of a notebook's cell."""
 THEME = {
     "palette": {"primary": {"main": BLUE}},
     "typography": {"fontSize": 13, "button": {"textTransform": "none"}, "h3": {"fontSize": "0.95rem"}},
@@ -111,7 +109,7 @@ class Workbench(EdsnbViewer):
 
     def build(self) -> pn.viewable.Viewable:
         """Return the layout for a notebook."""
-        return pmui.Column(*self._parts(), sizing_mode="stretch_width", max_width=_WIDEST, theme_config=THEME)
+        return pmui.Column(*self._parts(), sizing_mode="stretch_width", theme_config=THEME)
 
     def page(self, **params: Any) -> Page:
         """Return the layout for a page of its own."""
@@ -128,7 +126,7 @@ class Workbench(EdsnbViewer):
             ("Quantification", settings.quantification), ("Fit", settings.fitting), ("Export", exports.results),
             active=[0], toggle=True, width=_SIDE, margin=(4, 0),
         )  # fmt: skip
-        view = CompositionView(self.state).view
+        view = CompositionView(self.state, beside=_SIDE + 12).view
         view.styles = {"flex": "1 1 600px", "min-width": "0"}
         return pn.FlexBox(side, view, gap="12px", flex_wrap="wrap", align_items="flex-start")
 
