@@ -18,6 +18,8 @@ from urllib.request import urlopen
 
 ROOT = Path(__file__).resolve().parents[1]
 
+_LEFT = re.compile(r"Task exception was never retrieved\nfuture: .*ClosedError\(.*\n(?:.*\n)*?[\w.]*WebSocketClosedError\b")
+
 
 @dataclass
 class Served:
@@ -74,5 +76,4 @@ def _url(process: subprocess.Popen[str], log: Path) -> str:
 
 def _ours(text: str) -> str:
     """Return a log without what tornado says of browsers that left in the middle of a message."""
-    blocks = re.split(r"\n(?=\S)", text)
-    return "\n".join(block for block in blocks if not re.search(r"WebSocketClosed|StreamClosed|Task exception", block))
+    return _LEFT.sub("", text)

@@ -26,6 +26,7 @@ Deliver = Callable[[Callable[[], None]], object]
 _POOL = ThreadPoolExecutor(max_workers=4, thread_name_prefix="edsnb")
 """Shared by all sessions: four pieces of work at a time, the others wait. Numba and BLAS use all cores anyway."""
 _ALIVE: weakref.WeakSet[Work] = weakref.WeakSet()
+_SUBMITTED: weakref.WeakSet[Future[None]] = weakref.WeakSet()
 _LOG = logging.getLogger("edsnb")
 
 
@@ -96,6 +97,7 @@ class Work(param.Parameterized):
             run()
         else:
             self._future = _POOL.submit(run)
+            _SUBMITTED.add(self._future)
 
     def cancel(self) -> None:
         """Tell the work to stop; nothing it brings is kept."""
@@ -129,6 +131,11 @@ def cancel_all() -> None:
     """Tell all work of this process to stop, as when a server shuts down."""
     for work in list(_ALIVE):
         work.cancel()
+
+
+def under_way() -> int:
+    """Return how many pieces of work run or wait in this process, those that were cancelled until they have stopped."""
+    return sum(not future.done() for future in list(_SUBMITTED))
 
 
 def _nothing() -> None:

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.io.resources import LOCAL_DIST
 from panel_material_ui.template.base import Page
 
 from edsnb.errors import EdsnbError
@@ -70,6 +71,7 @@ class Site:
         """Return the page of a new session; whatever goes wrong is said on it."""
         try:
             setup()
+            _use_own_files(pn.state.curdoc)
             if len(self.sessions) >= self.most_sessions:
                 return notice(
                     f"{len(self.sessions)} people are using this server, as many as it takes at once. "
@@ -129,6 +131,15 @@ class Site:
         if document is not None:
             document.on_change(touched)
             timer = pn.state.add_periodic_callback(check, min(_CHECK_MS, int(1000 * self.idle_s / 4) + 1))
+
+
+def _use_own_files(document: Any) -> None:
+    """Let style sheets come from this server also where a browser comes back to a session that has ended.
+
+    Panel says so when it renders a page; a new session for a page that is already there would take them from a CDN.
+    """
+    if document is not None:
+        document._template_variables.setdefault("dist_url", LOCAL_DIST)
 
 
 def notice(text: str, *, severity: str = "info") -> Page:

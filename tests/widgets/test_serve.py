@@ -14,6 +14,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener, urlopen
 
 import panel as pn
 import pytest
+from bokeh.models import ImportedStyleSheet
 
 from edsnb.errors import InputError
 from edsnb.io.roots import Roots
@@ -170,7 +171,19 @@ def server(root):
 def test_health(server):
     found = server.health()
     assert found["status"] == "ok"
-    assert {"version", "sessions", "maps", "memory_mb"} <= set(found)
+    assert {"version", "sessions", "maps", "works", "memory_mb"} <= set(found)
+
+
+def test_a_browser_that_comes_back_to_an_ended_session_fetches_nothing_elsewhere(server):
+    """Bokeh makes a new session then, for a page that is already there."""
+    from bokeh.client import pull_session
+
+    session = pull_session(url=server.url)
+    addresses = [sheet.url for sheet in session.document.select({"type": ImportedStyleSheet})]
+    session.close()
+    assert addresses
+    assert not [address for address in addresses if "://" in address]
+    server.until_sessions(0)
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..%2Fsecret.emd", "link.emd", "map.emd"])
