@@ -26,6 +26,8 @@ _PANEL, _LEFT, _GAP, _TOP, _BETWEEN, _BELOW = 1.75, 0.5, 0.5, 0.28, 0.5, 0.45
 _LEGEND = 0.25
 _FEW = 3000
 """More points are drawn as one picture inside an SVG, which would else take long to open."""
+_LABEL = 27
+"""Letters of a method's name that an axis has room for beside the unit."""
 
 
 def groups_of(comparison: Comparison, phases: Phases | None) -> dict[str, tuple[Array, str]]:
@@ -94,8 +96,8 @@ def _identity(
     axes.set_xlim(drawn.identity)
     axes.set_ylim(drawn.identity)
     axes.set_aspect("equal")
-    axes.set_xlabel(f"{_short(second)} ({unit})")
-    axes.set_ylabel(f"{_short(first)} ({unit})", labelpad=2)
+    axes.set_xlabel(f"{_short(second, first)} ({unit})")
+    axes.set_ylabel(f"{_short(first, second)} ({unit})", labelpad=2)
     axes.locator_params(nbins=5)
     _say(axes, f"ratio {found.ratio:.3f}\nconcordance {found.concordance:.3f}")
 
@@ -148,6 +150,9 @@ def _say(axes: Axes, text: str) -> None:
     )  # fmt: skip
 
 
-def _short(method: str) -> str:
-    """Return a method's name, short enough for an axis."""
-    return method if len(method) <= 26 else f"{method[:25]}…"
+def _short(method: str, other: str) -> str:
+    """Return a method's name, short enough for an axis: without what stands in brackets, if that tells it apart."""
+    if len(method) <= _LABEL:
+        return method
+    bare, _, added = method.partition(" (")
+    return bare if added and len(bare) <= _LABEL and not other.startswith(bare) else f"{method[: _LABEL - 1]}…"

@@ -193,6 +193,22 @@ def test_agreement_by_hand():
     assert handles == ["LFO", "STO"]
 
 
+def test_long_names_of_methods_fit_their_axes():
+    comparison = pair()
+    one, two = comparison.compositions
+    long = "window integration (stand-in for Velox)"
+    for first, second, shown in (
+        ("edsnb", "HyperSpy (published recipe)", ("edsnb", "HyperSpy (published recipe)")),
+        ("edsnb", long, ("edsnb", "window integration")),
+        (long, "window integration", ("window integration (stand-…", "window integration")),
+        ("a name of a method that has no end", "b", ("a name of a method that ha…", "b")),
+    ):
+        renamed = edsnb.compare(replace(one, method=first), replace(two, method=second))
+        figure = agreement_figure(renamed, ["La", "O"])
+        readable(figure)
+        assert (figure.axes[0].get_ylabel(), figure.axes[0].get_xlabel()) == tuple(f"{name} (at%)" for name in shown)
+
+
 def test_agreement_of_one_chip_and_of_counts():
     one = made("a", ("La",), [[10.0]], quantity="counts")
     readable(agreement_figure(edsnb.compare(one, replace(one, method="b"), quantity="counts")))

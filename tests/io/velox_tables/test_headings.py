@@ -14,7 +14,7 @@ from edsnb.io.velox_tables import headings
 from edsnb.io.velox_tables.entries import read_label
 from edsnb.io.velox_tables.headings import COLUMNS, WORDS, element_and_family, family_of, read_heading, rules_table
 
-ROOT = Path(__file__).resolve().parents[3]
+MANUAL = Path(__file__).resolve().parents[3] / "docs" / "velox-exports.md"
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,13 @@ def test_no_text_is_too_strange(text: str) -> None:
     assert (found.element is None) or found.column == "value"
 
 
-def test_the_rules_stand_in_the_docstring_and_in_the_manual() -> None:
+def test_the_rules_stand_in_the_docstring() -> None:
     assert rules_table() in (headings.__doc__ or "")
-    assert rules_table() in (ROOT / "docs" / "velox-exports.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not MANUAL.exists(), reason="not a checkout: no documents")
+def test_the_rules_stand_in_the_manual() -> None:
+    assert rules_table() in MANUAL.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
