@@ -318,7 +318,7 @@ class WorkbenchState(param.Parameterized):
         self.regions = self._made_by = None
         self._put(file=name, image=image, facts=facts, analysis=None, selected=())
         if self.tab == "file" and not self._stay:
-            self.tab = "chips"
+            self.tab = "chips" if image.events is not None else "fit"
         self._stay = False
         self._change({**self._of_file, **settings}, start=True)
         self.tell(*notes, *self._noted)

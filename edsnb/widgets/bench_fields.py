@@ -23,13 +23,17 @@ def as_is(value: Any) -> Any:
 
 TEXT = {"font-size": "14px"}
 """How lines of text look."""
-DENSE_TABLE = """
-:host .tabulator { font-size: 12px }
-:host .tabulator-row .tabulator-cell, :host .tabulator-col .tabulator-col-content { padding: 3px 6px !important }
-:host .tabulator-row { min-height: 22px !important }
-:host .tabulator-col .tabulator-header-filter input { padding: 2px !important; font-size: 11px; min-width: 26px }
+ROW_PX = 24
+DENSE_TABLE = f"""
+:host .tabulator {{ font-size: 12px }}
+:host .tabulator-row .tabulator-cell, :host .tabulator-col .tabulator-col-content {{ padding: 3px 8px !important }}
+:host .tabulator .tabulator-tableholder .tabulator-table .tabulator-row,
+:host .tabulator .tabulator-tableholder .tabulator-table .tabulator-row .tabulator-cell {{
+  min-height: {ROW_PX}px; height: {ROW_PX}px !important
+}}
+:host .tabulator-col .tabulator-header-filter input {{ padding: 2px !important; font-size: 11px; min-width: 26px }}
 """
-"""Rows close together, so that many are seen."""
+"""Rows close together, so that many are seen; the height is for ``configuration``, too, which counts rows by it."""
 
 
 class Fields:

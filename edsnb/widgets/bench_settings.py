@@ -12,7 +12,7 @@ from edsnb.core.fitting.background import BACKGROUNDS
 from edsnb.core.quant.kfactors import KFactors
 from edsnb.state.intent import ENGINE_LABELS
 from edsnb.state.workbench import WorkbenchState
-from edsnb.widgets.bench_fields import DENSE, DENSE_TABLE, Fields, choice, if_any, number
+from edsnb.widgets.bench_fields import DENSE, DENSE_TABLE, ROW_PX, Fields, choice, if_any, number
 
 _THEORY, _TABLE = "Theory", "A table"
 _OF_FILE = ("beam_kev", "take_off_deg")
@@ -160,7 +160,7 @@ def _table(state: WorkbenchState) -> pn.Column:
         pagination=None, show_index=False, disabled=True, sizing_mode="stretch_width", margin=(2, 4),
         titles={"family": "Family", "k": "k", "zeta": "ζ (kg/m²)", "sd": "± k"}, layout="fit_columns",
         formatters={name: {"type": "money", "precision": 3, "symbol": "", "thousand": ""} for name in ("k", "sd")},
-        configuration={"headerSort": False, "rowHeight": 24}, stylesheets=[DENSE_TABLE],
+        configuration={"headerSort": False, "rowHeight": ROW_PX}, stylesheets=[DENSE_TABLE],
     )  # fmt: skip
 
     def fill(*_: object) -> None:

@@ -36,7 +36,7 @@ from edsnb.widgets.viewer import EdsnbViewer, session_loop, work_bar
 
 _FRAMES = (220, 640)
 """Least and greatest length of a map's longer side."""
-_HIGH = 0.33
+_HIGH = 0.3
 """Of the window's height: more would push the spectrum out of sight."""
 _GAP = 24
 _MOST_OVERLAID = 6

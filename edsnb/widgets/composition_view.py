@@ -12,10 +12,10 @@ from bokeh.models.widgets.tables import NumberFormatter
 from edsnb.core.regions import Regions
 from edsnb.state.results import QUANTITIES, Layer, chip_at, common_limits, layers, on_map, said, table
 from edsnb.state.workbench import WorkbenchState
-from edsnb.widgets.bench_fields import DENSE_TABLE, TEXT, if_any
+from edsnb.widgets.bench_fields import DENSE_TABLE, ROW_PX, TEXT, if_any
 from edsnb.widgets.map_pane import BARE_MARGINS, MapPane
 from edsnb.widgets.room import Room
-from edsnb.widgets.viewer import live_text
+from edsnb.widgets.viewer import later, live_text
 
 _IN_A_ROW = {"Small": 8, "Medium": 3, "Large": 2}
 """Maps that stand side by side at most."""
@@ -30,7 +30,7 @@ class CompositionView:
 
     def __init__(self, state: WorkbenchState, *, beside: int = 0) -> None:
         self.state = state
-        self._quiet = False
+        self._quiet = self._waiting = False
         self._panes: list[MapPane] = []
         self._size = "Small"
         self._room = (0, 0)
@@ -64,7 +64,7 @@ class CompositionView:
         made = pn.widgets.Tabulator(
             show_index=False, disabled=True, selectable=True, height=_TABLE_HEIGHT, sizing_mode="stretch_width",
             layout="fit_data_fill", titles=_TITLES, frozen_columns=["chip"], margin=(4, 4), visible=False,
-            stylesheets=[DENSE_TABLE], configuration={"rowHeight": 24},
+            stylesheets=[DENSE_TABLE], configuration={"rowHeight": ROW_PX},
         )  # fmt: skip
         made.param.watch(self._rows_chosen, "selection")
         return made
@@ -77,9 +77,10 @@ class CompositionView:
             self._maps.objects = []
         else:
             self._show_maps(layers(analysis, self.state.quantity), regions, analysis.image.pixel_nm)
-        if analysis is not None:
-            self._fill_table(table(analysis, self.state.quantity))
-            self._select()
+        self._select()
+        if not self._waiting:
+            self._waiting = True
+            later(self._fill_table)
 
     def _show_maps(self, found: Sequence[Layer], regions: Regions, pixel_nm: float | None) -> None:
         while len(self._panes) < len(found):
@@ -119,22 +120,21 @@ class CompositionView:
             self._panes[0].link(pane)
         return pane
 
-    def _fill_table(self, frame: Any) -> None:
-        numbers = [name for name in frame.columns if name not in ("chip", "status")]
+    def _fill_table(self) -> None:
+        """Bring the table up to date, after the maps."""
+        self._waiting = False
+        analysis = self.state.analysis
+        if analysis is None:
+            return
+        frame = table(analysis, self.state.quantity)
+        # Other columns make the browser build the table anew, which takes longer than all the rest.
+        anew = {} if self._table.value is not None and list(self._table.value) == list(frame) else _columns(frame)
         self._quiet = True
         try:
-            self._table.param.update(
-                value=frame,
-                formatters={name: NumberFormatter(format=_format(name), nan_format="–") for name in numbers},
-                header_filters={
-                    "chip": {"type": "input", "func": "like", "placeholder": "R3C"},
-                    "status": {"type": "list", "func": "in", "values": True, "multiselect": True},
-                    **{name: {"type": "number", "func": ">=", "placeholder": "≥"} for name in numbers},
-                },
-                selection=[],
-            )
+            self._table.param.update(value=frame, selection=[], **anew)
         finally:
             self._quiet = False
+        self._select()
 
     def _rows_chosen(self, event: Any) -> None:
         if not self._quiet:
@@ -154,19 +154,32 @@ class CompositionView:
     def _select(self) -> None:
         """Show in maps and table what is selected."""
         analysis = self.state.analysis
-        if analysis is None or self._table.value is None:
+        if analysis is None:
             return
         names = analysis.spectra.names
         chosen = [names.index(name) for name in self.state.selected if name in names]
         if (regions := analysis.spectra.regions) is not None:
             for pane in self._panes:
                 pane.select(chosen, regions)
-        if self._table.selection != chosen:
+        if not self._waiting and self._table.selection != chosen:
             self._quiet = True
             try:
                 self._table.selection = chosen
             finally:
                 self._quiet = False
+
+
+def _columns(frame: Any) -> dict[str, Any]:
+    """Return how the columns of a table are written and filtered."""
+    numbers = [name for name in frame.columns if name not in ("chip", "status")]
+    return {
+        "formatters": {name: NumberFormatter(format=_format(name), nan_format="–") for name in numbers},
+        "header_filters": {
+            "chip": {"type": "input", "func": "like", "placeholder": "R3C"},
+            "status": {"type": "list", "func": "in", "values": True, "multiselect": True},
+            **{name: {"type": "number", "func": ">=", "placeholder": "≥"} for name in numbers},
+        },
+    }
 
 
 def _format(name: str) -> str:

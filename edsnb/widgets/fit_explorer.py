@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -24,12 +22,10 @@ from edsnb.widgets.map_pane import MARGINS, MapPane
 from edsnb.widgets.room import Room
 from edsnb.widgets.spectrum_pane import SpectrumPane
 from edsnb.widgets.ties import tie
-from edsnb.widgets.viewer import EdsnbViewer, live_text, session_loop, work_bar
+from edsnb.widgets.viewer import EdsnbViewer, later, live_text, session_loop, work_bar
 
 _FRAMES, _LEAST = (220, 480), 480
 """Least and greatest length of a map's longer side; least width of the spectrum."""
-_PAUSE_MS = 120
-"""Words and tables wait so long for the spectrum: to lay them out keeps the browser from drawing it."""
 _SMALL: dict[str, Any] = {"size": "small", "margin": (6, 4)}
 _LINE: dict[str, Any] = {"margin": (2, 8), "styles": {"font-size": "13px"}}
 
@@ -200,7 +196,7 @@ class FitExplorer(EdsnbViewer):
         self._select()
         if not self._waiting:
             self._waiting = True
-            _later(self._tell)
+            later(self._tell)
 
     def _tell(self) -> None:
         """Bring words and tables up to date."""
@@ -245,15 +241,3 @@ class FitExplorer(EdsnbViewer):
         number = owner_at(regions, y, x) if y is not None and x is not None and regions is not None else None
         said = "Click: this chip; Shift and click: compare with it." if number is None else state.said(number)
         self._say(pointed=said)
-
-
-def _later(function: Callable[[], None]) -> None:
-    """Call a function on the event loop when what was drawn before has reached the screen; at once without a loop."""
-    document = pn.state.curdoc
-    if document is not None and document.session_context is not None:
-        document.add_timeout_callback(function, _PAUSE_MS)
-        return
-    try:
-        asyncio.get_running_loop().call_later(_PAUSE_MS / 1000, function)
-    except RuntimeError:
-        function()

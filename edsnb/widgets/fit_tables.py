@@ -13,6 +13,7 @@ from edsnb.core.quant.chipvalues import CHI2, STATUS
 from edsnb.core.quant.rows import DifferenceRow, LineRow
 from edsnb.state.engines import EngineState
 from edsnb.state.fits import FitState
+from edsnb.widgets.bench_fields import DENSE_TABLE, ROW_PX
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,14 +22,6 @@ LIMIT_NOTE = (
     "≤ marks a line below 3 sd: its one-sided 95 % score limit, I + z²/2 + z √(sd² + z²/4) with z = 1.645; "
     "the at% is that of the limit."
 )
-_DENSE = """
-:host .tabulator {font-size: 12px}
-:host .tabulator .tabulator-tableholder .tabulator-table .tabulator-row {min-height: 24px; height: 24px !important}
-:host .tabulator .tabulator-tableholder .tabulator-table .tabulator-row .tabulator-cell {
-  padding: 3px 10px; height: 24px !important;
-}
-:host .tabulator .tabulator-header .tabulator-col .tabulator-col-content {padding: 4px 10px}
-"""
 _ROLES = {"quantified": "quantified", "fitted only": "deconvolution only", "not used": "other line"}
 
 
@@ -36,7 +29,7 @@ def text_table(frame: pd.DataFrame, *, left: Sequence[str] = (), **params: Any) 
     """Return a table of texts, the columns named in `left` set to the left, the others to the right; see `fill`."""
     made = pn.widgets.Tabulator(
         frame, show_index=False, disabled=True, selectable=False, layout="fit_data_fill", sortable=False,
-        margin=(4, 8), stylesheets=[_DENSE], configuration={"rowHeight": 24}, **params,
+        margin=(4, 8), stylesheets=[DENSE_TABLE], configuration={"rowHeight": ROW_PX}, **params,
     )  # fmt: skip
     fill(made, frame, left=left)
     return made

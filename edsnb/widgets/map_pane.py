@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,16 +56,7 @@ _SPARSE_PX = 16
 """Lines of a grid so many screen pixels apart, or more, are drawn in full."""
 _FEWEST_MS = 60
 """Least time between two reports of where the mouse is."""
-_HOVER = """
-const now = Date.now();
-const y = Math.round(cb_obj.y / frame.tags[0]), x = Math.round(cb_obj.x / frame.tags[0]);
-const told = source.data, same = told.y[0] === y && told.x[0] === x;
-window.clearTimeout(source.__later);
-if (same) return;
-const tell = () => { source.__last = Date.now(); source.data = {y: [y], x: [x]} };
-const wait = PAUSE - (now - (source.__last ?? 0));
-if (wait <= 0) tell(); else source.__later = window.setTimeout(tell, wait);
-""".replace("PAUSE", str(_FEWEST_MS))
+_HOVER = (Path(__file__).with_name("scripts") / "map_hover.js").read_text("utf-8").replace("PAUSE", str(_FEWEST_MS))
 _LEAVE = "window.clearTimeout(source.__later); source.data = {y: [NaN], x: [NaN]};"
 
 

@@ -21,6 +21,8 @@ from edsnb.widgets.setup import setup
 BLUE, ORANGE = "#0072B2", "#E69F00"
 """Okabe & Ito's blue, edsnb's own colour, and their orange, with which all that is selected is drawn."""
 
+_PAUSE_MS = 120
+
 
 class EdsnbViewer(pn.viewable.Viewer):
     """A widget over one state: works in a notebook cell, in a page and in a served app.
@@ -105,6 +107,21 @@ def _next_tick(document: Any, function: Callable[[], None]) -> None:
     """
     if document.session_context is not None and not document.session_context.destroyed:
         document.add_next_tick_callback(partial(pn.state.onload, function))
+
+
+def later(function: Callable[[], None]) -> None:
+    """Call a function on the event loop when what was drawn before has reached the screen; at once without a loop.
+
+    For words and tables beside figures: to lay them out keeps the browser from drawing.
+    """
+    document = pn.state.curdoc
+    if document is not None and document.session_context is not None:
+        document.add_timeout_callback(function, _PAUSE_MS)
+        return
+    try:
+        asyncio.get_running_loop().call_later(_PAUSE_MS / 1000, function)
+    except RuntimeError:
+        function()
 
 
 def push(*panes: pn.viewable.Viewable) -> None:
