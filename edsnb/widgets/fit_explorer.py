@@ -78,7 +78,8 @@ class FitExplorer(EdsnbViewer):
         self._spectrum.scale(state.scale)
         self._tabs = FitTabs(state)
         self._waiting = False
-        self._hovered(None, None)
+        self._side = pn.Column(*self._left(), margin=0)
+        self._main = pn.Column(*self._right(), margin=0)
         self._redraw()
         state.param.watch(lambda *_: self._redraw(), "result")
         state.param.watch(lambda *_: self._draw_map(), "values")
@@ -86,8 +87,6 @@ class FitExplorer(EdsnbViewer):
         state.param.watch(lambda *_: self._draw_chip(), ["chip", "other", "components", "together"])
         state.trial.param.watch(lambda *_: self._draw_spectrum(), "result")
         state.param.watch(lambda event: self._spectrum.scale(event.new), "scale")
-        self._side = pn.Column(*self._left(), margin=0)
-        self._main = pn.Column(*self._right(), margin=0)
         return pn.Column(
             Room(self._fit),
             pn.FlexBox(self._side, self._main, gap="6px", align_items="flex-start", sizing_mode="stretch_width"),
@@ -120,8 +119,9 @@ class FitExplorer(EdsnbViewer):
             for label, n in (("◀ Previous worst", -1), ("Next worst ▶", 1))
         ]
         state.param.watch(lambda *_: setattr(typed, "value", state.name_of(state.chip)), "result")
+        self._mapped = pn.Row(kind, part, margin=0)
         return [
-            pn.Row(kind, part, margin=0),
+            self._mapped,
             self._map.pane,
             self._list,
             live_text(self.param.pointed, min_height=20, **_LINE),
@@ -169,6 +169,8 @@ class FitExplorer(EdsnbViewer):
     def _redraw(self) -> None:
         on_a_map = self.state.result.regions is not None
         self._map.pane.visible, self._list.visible = on_a_map, not on_a_map
+        self._mapped.visible = on_a_map
+        self._hovered(None, None)
         self._draw_map()
         self._rank()
         self._draw_chip()
@@ -239,5 +241,6 @@ class FitExplorer(EdsnbViewer):
         state = self.state
         regions = state.result.regions
         number = owner_at(regions, y, x) if y is not None and x is not None and regions is not None else None
-        said = "Click: this chip; Shift and click: compare with it." if number is None else state.said(number)
+        hint = "Click: this chip; Shift and click: compare with it." if regions is not None else ""
+        said = hint if number is None else state.said(number)
         self._say(pointed=said)
