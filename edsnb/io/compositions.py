@@ -22,7 +22,8 @@ from edsnb.core.comparison.composition import Composition
 from edsnb.core.events import Array
 from edsnb.core.image import SpectrumImage
 from edsnb.core.regions import ChipGrid, Regions, as_regions
-from edsnb.errors import InputError
+from edsnb.errors import FileFormatError, InputError
+from edsnb.io.opening import open_file
 from edsnb.io.velox.log import velox_log
 from edsnb.io.velox.maps import velox_maps
 from edsnb.io.velox_tables.read import METHOD, read_velox_tables
@@ -75,11 +76,16 @@ def open_composition(
     if kind == "velox-maps":
         if regions is None:
             raise InputError("velox-maps needs the regions to bring the maps to: a chip grid or regions of the map.")
-        return velox_maps(rest or _opened(image, text), regions, **options)
+        source = _of_one_raster(open_file(rest), image, text) if rest else _opened(image, text)
+        return velox_maps(source, regions, **options)
     if kind == "velox-log" or not rest:
         if options:
             raise InputError(f"source {text!r}: a log takes no options; found {', '.join(options)}.")
-        return velox_log(rest or _opened(image, text).source, image=None if rest else image)
+        return (
+            velox_log(rest, image=_file_of(rest, image))
+            if rest
+            else velox_log(_opened(image, text).source, image=image)
+        )
     method = METHOD if kind == "velox" else f"table {Path(rest).name}"
     return read_velox_tables(rest, _chips(image, regions), **{"method": method, **options})
 
@@ -111,6 +117,28 @@ def _opened(image: SpectrumImage | None, text: str) -> SpectrumImage:
     if image is None:
         raise InputError(f"source {text!r} stands for the opened file, but none is open. Name it: {text}:FILE.emd.")
     return image
+
+
+def _of_one_raster(other: SpectrumImage, image: SpectrumImage | None, text: str) -> SpectrumImage:
+    """Return the file whose maps are meant, or raise where they cannot lie on the opened map."""
+    there = next((m.image.shape for m in other.maps if m.element is not None), (0, 0))
+    if image is not None and (0, 0) not in (image.shape, there) and there != image.shape:
+        raise InputError(
+            f"source {text!r}: its maps have {there[0]} x {there[1]} pixels, the opened map {image.shape[0]} x "
+            f"{image.shape[1]}. Only maps of one raster can be compared; name the file of this map."
+        )
+    return other
+
+
+def _file_of(path: str, image: SpectrumImage | None) -> SpectrumImage | None:
+    """Return the file of a log, opened, since its stored spectra have the names that others know them by."""
+    if image is not None and Path(image.source).exists() and Path(path).exists() and Path(path).samefile(image.source):
+        return image
+    try:
+        return open_file(path)
+    except FileFormatError:
+        # A log may be all that can be read of a file; if not even that, reading the log says why.
+        return None
 
 
 def _chips(

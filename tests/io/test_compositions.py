@@ -12,7 +12,8 @@ from edsnb.core.image import SpectrumImage
 from edsnb.core.regions import ChipGrid
 from edsnb.errors import FileFormatError, InputError
 from edsnb.io.compositions import open_composition
-from tests.io.velox.test_maps import image_of, random_maps
+from edsnb.io.opening import open_file
+from tests.io.velox.test_maps import SHAPE, image_of, random_maps
 from tests.io.velox_tables import exports
 from tests.io.velox_tables.exports import PLAIN, add_log, log_table, truth
 
@@ -54,6 +55,26 @@ def test_the_log_of_the_opened_file(text: str, image: SpectrumImage) -> None:
 
 def test_the_log_of_another_file(image: SpectrumImage) -> None:
     assert open_composition(f"velox-log:{image.source}").elements == ("O", "Sr")
+
+
+def test_maps_of_another_raster_are_refused_before_anything_is_cut(
+    monkeypatch: pytest.MonkeyPatch, example: Path
+) -> None:
+    """A chip size that fits one of the maps alone must not be what is complained of."""
+    opened = open_file(example)
+    monkeypatch.setattr("edsnb.io.compositions.open_file", lambda _: image_of("Integration", *random_maps()))
+    with pytest.raises(
+        InputError, match=rf"have {SHAPE[0]} x {SHAPE[1]} pixels, the opened map 64 x 64\. Only maps of"
+    ):
+        open_composition("velox-maps:other.emd", opened, ChipGrid(32))
+    assert open_composition("velox-maps:other.emd", None, ChipGrid(2)).elements == ("O", "Ti", "Sr")
+
+
+def test_a_file_that_cannot_hold_a_log(tmp_path: Path, image: SpectrumImage) -> None:
+    other = tmp_path / "map.bcf"
+    other.write_bytes(b"AAMVHFSS" * 10)
+    with pytest.raises(FileFormatError, match=r"map\.bcf is no HDF5 file, so it holds no experiment log"):
+        open_composition(f"velox-log:{other}", image)
 
 
 def test_maps(image: SpectrumImage, example: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.helpers import real_file
 from tests.test_cli import run
@@ -30,6 +32,18 @@ def test_the_log_beside_a_fit_of_the_stored_sum(tmp_path: Path):
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "simulat" not in page.casefold()
     assert "(O 0.7 %, Ti 16.9 %, Cu 14.4 %, Sr 12.8 %)" in page
+
+
+@pytest.mark.parametrize("name", ["EDS-STO.emd", "copy.emd"])
+def test_the_log_of_a_file_that_is_named(name: str, tmp_path: Path):
+    """The opened file itself, or the copy that was saved after quantifying: spectra go by the same names."""
+    path, log = real_file("EDS-STO.emd"), real_file("EDS-STO.emd").with_name(name)
+    if not log.exists():
+        log = Path(shutil.copy(path, tmp_path / name))
+    out = tmp_path / "report"
+    settings = ["--elements", "O,Ti,Cu,Sr", "--out", out, "--quiet"]
+    assert run("compare", path, "--second", f"velox-log:{log}", *settings) == 0
+    assert list(pd.read_csv(out / "chips.csv")["second_at_Sr"]) == [23.91]
 
 
 def test_stored_maps_beside_fitted_counts(tmp_path: Path):

@@ -128,7 +128,7 @@ def test_files_without_maps() -> None:
 def test_the_sources_of_a_real_file() -> None:
     image = edsnb.open(real_file(MAP))
     assert set(open_composition("velox-maps", image, ChipGrid(8)).values) == {"counts"}
-    assert open_composition(f"velox-log:{real_file(POINTS)}", image).names == ("Spectra from Summed",)
+    assert open_composition(f"velox-log:{real_file(POINTS)}", image).names == ("Summed",)
 
 
 def test_the_filter_is_that_of_the_settings() -> None:

@@ -193,6 +193,8 @@ def _notes(
 
 def _read(path: Path) -> _Log:
     """Read the log of a file."""
+    if not h5py.is_hdf5(path):
+        raise FileFormatError(f"{path} is no HDF5 file, so it holds no experiment log: only Velox's .emd files do.")
     with opened(path) as file:
         text = _log_text(file)
     if text is None:
