@@ -81,6 +81,8 @@ class FitExplorer(EdsnbViewer):
         self._side = pn.Column(*self._left(), margin=0)
         self._main = pn.Column(*self._right(), margin=0)
         self._redraw()
+        # At once: what a notebook is told while it draws for the first time is lost.
+        self._tell()
         state.param.watch(lambda *_: self._redraw(), "result")
         state.param.watch(lambda *_: self._draw_map(), "values")
         state.param.watch(lambda *_: self._rank(), "order")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
+from typing import Any
 
 import holoviews as hv
 import panel as pn
 from bokeh.util.warnings import BokehUserWarning
 from panel.reactive import Syncable
+
+from edsnb.widgets.bundle import use_loaded_scripts
 
 
 @cache
@@ -33,4 +36,6 @@ def setup() -> None:
     # whatever is changed in its models.
     for answer in (Syncable._event_coroutine, Syncable._change_coroutine):
         answer.__dict__["lock"] = True
+    hooks: list[Any] = pn.viewable.Viewable._preprocessing_hooks
+    hooks.append(use_loaded_scripts)
     pn.extension("tabulator", "filedropper", inline=True)

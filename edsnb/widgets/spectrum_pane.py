@@ -190,8 +190,19 @@ class SpectrumPane:
         self.plot.vspan("kev", source=self.labels, line_color="colour", line_alpha=0.35)
         self._series: list[GlyphRenderer] = []
         self._models: list[GlyphRenderer] = []
+        # All that is usual now: a notebook does not draw curves that are made when it stands already.
+        self._make_curves(len(SERIES), len(MODELS))
         self._background = self._curve("background", VERMILION, "dashed")
         self.plot.multi_line("x", "y", source=self.components, line_color="colour", line_dash="dash", line_width=1.5)
+
+    def _make_curves(self, spectra: int, models: int) -> None:
+        """Make as many curves as are needed; until they are used they look at the one column there always is."""
+        for k in range(len(self._series), spectra):
+            self._series.append(self.plot.step("kev", "kev", source=self.source, mode="center", visible=False))
+            # Under the models.
+            self.plot.renderers.insert(1 + k, self.plot.renderers.pop())
+        for k in range(len(self._models), models):
+            self._models.append(self._curve("kev", MODELS[k % len(MODELS)], "solid"))
 
     def _curve(self, name: str, colour: str, dash: str) -> GlyphRenderer:
         return self.plot.line(
@@ -234,14 +245,11 @@ class SpectrumPane:
             self.x_range.update(start=low, end=high, reset_start=low, reset_end=high, bounds=(low, high))
 
     def _name_curves(self, spectra: list[str], models: list[str], colours: Mapping[str, str]) -> None:
-        """Make and name as many curves as are needed, and say which columns the readout reads."""
-        for k in range(len(self._series), len(spectra)):
-            step = self.plot.step("kev", f"counts{k}", source=self.source, mode="center")
-            # Under the models.
-            self.plot.renderers.insert(1 + k, self.plot.renderers.pop())
-            self._series.append(step)
-        for k in range(len(self._models), len(models)):
-            self._models.append(self._curve(f"model{k}", MODELS[k % len(MODELS)], "solid"))
+        """Name as many curves as are needed, and say which columns the readout reads."""
+        self._make_curves(len(spectra), len(models))
+        for curves, kind, needed in ((self._series, "counts", len(spectra)), (self._models, "model", len(models))):
+            for k, curve in enumerate(curves[:needed]):
+                curve.glyph.y = f"{kind}{k}"
         for k, name in enumerate(spectra):
             self._series[k].glyph.line_color = colours.get(name, SERIES[k % len(SERIES)])
         drawn = [*zip(spectra, self._series, strict=False), *zip(models, self._models, strict=False)]

@@ -16,13 +16,17 @@ for (const view of Object.values(Bokeh.index)) walk(view);
 """
 _PLACE = (
     "([number, y, x]) => {" + _FIND + "const view = figures[number];"
-    "const box = view.canvas_view.el.getBoundingClientRect(), scale = view.model.tags[0] ?? 1;"
-    "return [box.left + view.frame.x_scale.compute(x * scale), box.top + view.frame.y_scale.compute(y * scale)] }"
+    "const canvas = view.canvas_view.el, scale = view.model.tags[0] ?? 1;"
+    "const find = () => { const box = canvas.getBoundingClientRect(); return [box.left + view.frame.x_scale.compute("
+    "x * scale), box.top + view.frame.y_scale.compute(y * scale)] };"
+    # The mouse reaches only what is in the window.
+    "const [left, top] = find(); if (top < 0 || top > innerHeight || left < 0 || left > innerWidth)"
+    " canvas.scrollIntoView({block: 'center', behavior: 'instant'}); return find() }"
 )
 
 
 def place(page: Page, number: int, y: float, x: float) -> tuple[float, float]:
-    """Return where a point of the `number`-th figure lies in the page; for maps in pixels of the map."""
+    """Return where a point of the `number`-th figure lies in the window, scrolled there; for maps in their pixels."""
     left, top = page.evaluate(_PLACE, [number, y, x])
     return left, top
 
