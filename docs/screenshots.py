@@ -15,8 +15,9 @@ from playwright.sync_api import Page, sync_playwright
 import edsnb
 
 HERE = Path(__file__).parent
-TABS = {"Chips": "workbench", "Fit": "fit", "Composition": "composition"}
-"""Tab of the Workbench, and the name of its picture."""
+TABS = {"Chips": ("workbench", 1000), "Fit": ("fit", 1000), "Composition": ("composition", 720)}
+"""Tab of the Workbench, the name of its picture, and how high that is."""
+SHOWN = "?file=example.emd&chip=15&crop=0:500,0:500&at=R8C20"
 IDLE = "window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents.every(d => d.is_idle)"
 
 
@@ -35,8 +36,10 @@ def main() -> None:
             page = opened.new_page(viewport={"width": 1440, "height": 1000})
             page.set_default_timeout(120_000)
             _wait_for(port)
-            page.goto(f"http://localhost:{port}/")
-            for tab, name in TABS.items():
+            page.goto(f"http://localhost:{port}/{SHOWN}")
+            page.get_by_text("chips in").wait_for()
+            for tab, (name, height) in TABS.items():
+                page.set_viewport_size({"width": 1440, "height": height})
                 _shoot(page, tab, HERE / f"{name}.png")
     finally:
         server.terminate()
@@ -46,8 +49,9 @@ def main() -> None:
 def _shoot(page: Page, tab: str, path: Path) -> None:
     """Open a tab and take its picture once all is drawn."""
     page.get_by_role("tab", name=tab, exact=True).click()
-    page.wait_for_timeout(8000)
+    page.wait_for_timeout(5000)
     page.wait_for_function(IDLE)
+    page.wait_for_timeout(1000)
     page.screenshot(path=path)
 
 

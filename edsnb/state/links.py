@@ -9,7 +9,7 @@ import base64
 import binascii
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -21,6 +21,7 @@ from edsnb.recipe import Recipe
 
 _PACKED = "packed."
 """Begins k-factors that are not theory and calibrations that were set: their records, as compressed JSON."""
+_MOST_SELECTED = 20
 _MOST_BYTES = 100_000
 """No such record is larger; a link that unpacks to more is refused."""
 
@@ -30,6 +31,16 @@ def to_query(settings: Mapping[str, Any]) -> dict[str, str]:
     defaults = {spec.name: spec.default for spec in fields(Recipe)}
     given = {name: value for name, value in settings.items() if value is not None and value != defaults[name]}
     return {name: _FORMS[name][1](given[name]) for name in _FORMS if name in given}
+
+
+def place_query(tab: str, usual: str, quantity: str, selected: Sequence[str]) -> dict[str, str]:
+    """Return what is looked at as query parameters; the `usual` tab and quantity, and no chip, are left out."""
+    query = {"tab": tab} if tab != usual else {}
+    if quantity != "atomic":
+        query["show"] = quantity
+    if selected:
+        query["at"] = ",".join(selected[:_MOST_SELECTED])
+    return query
 
 
 def from_query(query: Mapping[str, str]) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -25,7 +25,7 @@ from edsnb.state.elements import ElementState
 from edsnb.state.exports import ExportState
 from edsnb.state.intent import DEFAULTS, changes, fitted_to, resolve
 from edsnb.state.jobs import plain, read_map
-from edsnb.state.links import from_query, to_query
+from edsnb.state.links import from_query, place_query, to_query
 from edsnb.state.models import settle
 from edsnb.state.results import QUANTITIES, middle
 from edsnb.state.shared import SHARED, Held
@@ -107,14 +107,25 @@ class WorkbenchState(param.Parameterized):
     # Files
 
     def begin(self) -> None:
-        """Look which files there are; where there is one alone, and it was named, open it."""
-        self.look()
-        if (only := self.shelf.only) and not self.file and not self.opening.running:
-            self.open(only)
+        """Look which files there are; where there is one alone, open it."""
+        self.look(first=True)
+        if only := self.shelf.only:
+            self._open_first(only)
 
-    def look(self) -> None:
-        """Look anew which files may be opened."""
-        self.listing.start("Looking for files", lambda _: self.shelf.names(), lambda names: self._put(files=names))
+    def look(self, *, first: bool = False) -> None:
+        """Look anew which files may be opened; the `first` time, open the one there is, where it is one alone."""
+
+        def found(names: tuple[str, ...]) -> None:
+            self._put(files=names)
+            if first and len(names) == 1:
+                self._open_first(names[0])
+
+        self.listing.start("Looking for files", lambda _: self.shelf.names(), found)
+
+    def _open_first(self, name: str) -> None:
+        """Open a file that nobody has asked for, where nobody has asked for another one either."""
+        if not self.file and not self.opening.running and not self.opening.message:
+            self.open(name)
 
     def open(self, name: str, *, spectrum_image: int | str | None = None) -> None:
         """Open a file of the list; settings stay as far as they fit, elements are the file's unless set by hand."""
@@ -218,7 +229,7 @@ class WorkbenchState(param.Parameterized):
 
     def select(self, names: Iterable[str]) -> None:
         """Select chips by name; those that the last run does not have are passed over."""
-        known = self._names()
+        known = None if self.analysis is None else frozenset(self.analysis.spectra.names)
         chosen = tuple(dict.fromkeys(name for name in names if known is None or name in known))
         if chosen != self.selected:
             self._put(selected=chosen)
@@ -257,14 +268,8 @@ class WorkbenchState(param.Parameterized):
         settings = dict(self.settings)
         if all(settings.get(name) == self._of_file.get(name) for name in _OF_ELEMENTS):
             settings = {name: value for name, value in settings.items() if name not in _OF_ELEMENTS}
-        query |= to_query(settings)
-        if self.tab != ("chips" if self.file else "file"):
-            query["tab"] = self.tab
-        if self.quantity != "atomic":
-            query["show"] = self.quantity
-        if self.selected:
-            query["at"] = ",".join(self.selected[:20])
-        return query
+        usual = "chips" if self.file else "file"
+        return query | to_query(settings) | place_query(self.tab, usual, self.quantity, self.selected)
 
     def follow(self, query: Mapping[str, str]) -> None:
         """Show what a link says, as far as it can be shown."""
@@ -303,9 +308,6 @@ class WorkbenchState(param.Parameterized):
     def tell(self, *sentences: str) -> None:
         """Put sentences into `message`."""
         self._put(message=" ".join(filter(None, sentences)))
-
-    def _names(self) -> frozenset[str] | None:
-        return None if self.analysis is None else frozenset(self.analysis.spectra.names)
 
     def _opened(self, name: str, which: int | str | None, opened: tuple[Held, SpectrumImage, str]) -> None:
         self._held, image, facts = opened

@@ -512,3 +512,18 @@ def test_uploaded_files_belong_to_their_session(example, tmp_path):
     other.open("uploaded/mine.emd")
     assert "not among the files" in other.message
     state.close()
+
+
+def test_the_one_file_of_a_folder_is_opened_unasked(example, tmp_path):
+    shutil.copy(example, tmp_path / "only.emd")
+    state = WorkbenchState(Roots.of([tmp_path]))
+    state.begin()
+    settle(state)
+    assert settle(state).file == "only.emd"
+    shutil.copy(example, tmp_path / "second.emd")
+    other = WorkbenchState(Roots.of([tmp_path]))
+    other.begin()
+    assert settle(other).file == ""
+    assert other.files == ("only.emd", "second.emd")
+    for made in (state, other):
+        made.close()
