@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,9 +106,9 @@ def no_map(image: SpectrumImage | None) -> str:
         return "No map is open."
     held = [f"{len(image.spectra.names)} stored spectra"] if image.spectra is not None else []
     held += [f"{len(image.surveys)} images"] if image.surveys else []
+    name = Path(image.source).name if image.source else "This data set"
     return (
-        f"{image.source or 'This data set'} holds no map to cut into chips, only {' and '.join(held) or 'no spectra'}. "
-        + " ".join(image.notes)
+        f"{name} holds no map to cut into chips, only {' and '.join(held) or 'no spectra'}. " + " ".join(image.notes)
     ).strip()
 
 

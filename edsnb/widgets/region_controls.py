@@ -19,22 +19,22 @@ from edsnb.widgets.viewer import live_text
 
 _LARGEST = "64MB"
 _WIDE = WIDTH - 14
+_SAID: dict[str, Any] = {"styles": {"font-size": "12px"}, "margin": (0, 5)}
 
 
 def region_controls(state: ChipState) -> pn.viewable.Viewable:
     """Return all that draws and edits regions."""
     drawing, drawn = state.drawing, state.drawn
-    said: dict[str, Any] = {"styles": {"font-size": "12px"}, "margin": (0, 5)}
     return pn.Column(
         choice(state, "use"),
         select(drawing, "tool", width=_WIDE),
-        live_text(drawing.param.message, **said),
+        live_text(drawing.param.message, **_SAID),
         select(drawn, "current", width=_WIDE),
         tie(pmui.Checkbox(label="Take pixels away", **SMALL), drawn, "remove"),
         *_tool_controls(drawing, drawn),
         *_band_controls(drawing),
         *_area_controls(drawing, drawn),
-        live_text(drawn.param.message, **said),
+        live_text(drawn.param.message, **_SAID),
         *_import_controls(drawn),
         width=WIDTH,
     )
@@ -106,7 +106,8 @@ def _import_controls(drawn: DrawnState) -> list[pn.viewable.Viewable]:
     dropper = pn.widgets.FileDropper(
         multiple=False, max_file_size=_LARGEST, width=_WIDE, height=70, margin=(3, 5),
     )  # fmt: skip
-    path = pmui.TextInput(label=f"Label image ({LABEL_FILES})", placeholder="Path, then Enter", width=_WIDE, **SMALL)
+    path = pmui.TextInput(label="Path of a label image", placeholder="Path, then Enter", width=_WIDE, **SMALL)
+    said = live_text(f"Import a label image ({LABEL_FILES}): each label a region.", **_SAID)
 
     def uploaded(event: Any) -> None:
         for name, data in (event.new or {}).items():
@@ -119,7 +120,7 @@ def _import_controls(drawn: DrawnState) -> list[pn.viewable.Viewable]:
     dropper.param.watch(uploaded, "value")
     path.param.watch(named, "value")
     outside = tie(pmui.Checkbox(label="0 is outside", **SMALL), drawn, "zero_outside")
-    return [outside, *([path] if drawn.local else []), dropper]
+    return [said, outside, *([path] if drawn.local else []), dropper]
 
 
 def _import_bytes(drawn: DrawnState, name: str, data: bytes) -> None:

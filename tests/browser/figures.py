@@ -19,9 +19,11 @@ _PLACE = (
     "const canvas = view.canvas_view.el, scale = view.model.tags[0] ?? 1;"
     "const find = () => { const box = canvas.getBoundingClientRect(); return [box.left + view.frame.x_scale.compute("
     "x * scale), box.top + view.frame.y_scale.compute(y * scale)] };"
-    # The mouse reaches only what is in the window.
-    "const [left, top] = find(); if (top < 0 || top > innerHeight || left < 0 || left > innerWidth)"
-    " canvas.scrollIntoView({block: 'center', behavior: 'instant'}); return find() }"
+    # The mouse reaches only what is in the window, and under nothing else there.
+    "const [left, top] = find(); let hit = document.elementFromPoint(left, top);"
+    "let inner; while ((inner = hit?.shadowRoot?.elementFromPoint(left, top)) && inner !== hit) hit = inner;"
+    "for (; hit && hit !== canvas; hit = hit.parentNode ?? hit.host);"
+    "if (!hit) canvas.scrollIntoView({block: 'center', behavior: 'instant'}); return find() }"
 )
 
 
