@@ -35,7 +35,8 @@ class CompositionView:
         self._size = "Small"
         self._room = (0, 0)
         self._maps = pn.FlexBox(gap="4px", sizing_mode="stretch_width")
-        self._table = self._make_table()
+        self._table: pn.widgets.Tabulator | None = None
+        self._place = pn.Column(sizing_mode="stretch_width")
         self.view = self._layout(beside)
         state.param.watch(lambda _: self._fill(), ["analysis", "quantity", "same_colours"])
         state.param.watch(lambda _: self._select(), "selected")
@@ -56,22 +57,22 @@ class CompositionView:
             *if_any(pn.bind(_why_no_maps, state.param.analysis)),
             self._maps,
             live_text(chosen, styles=TEXT, margin=(2, 6)),
-            self._table,
+            self._place,
             sizing_mode="stretch_width",
         )
 
-    def _make_table(self) -> pn.widgets.Tabulator:
+    def _make_table(self, frame: Any) -> pn.widgets.Tabulator:
         made = pn.widgets.Tabulator(
-            show_index=False, disabled=True, selectable=True, height=_TABLE_HEIGHT, sizing_mode="stretch_width",
-            layout="fit_data_fill", titles=_TITLES, frozen_columns=["chip"], margin=(4, 4), visible=False,
-            stylesheets=[DENSE_TABLE], configuration={"rowHeight": ROW_PX},
+            frame, show_index=False, disabled=True, selectable=True, height=_TABLE_HEIGHT, sizing_mode="stretch_width",
+            layout="fit_data_fill", titles=_TITLES, frozen_columns=["chip"], margin=(4, 4),
+            stylesheets=[DENSE_TABLE], configuration={"rowHeight": ROW_PX}, **_columns(frame),
         )  # fmt: skip
         made.param.watch(self._rows_chosen, "selection")
         return made
 
     def _fill(self) -> None:
         analysis = self.state.analysis
-        self._table.visible = analysis is not None
+        self._place.visible = analysis is not None
         regions = None if analysis is None else analysis.spectra.regions
         if analysis is None or regions is None:
             self._maps.objects = []
@@ -127,17 +128,20 @@ class CompositionView:
         if analysis is None:
             return
         frame = table(analysis, self.state.quantity)
-        # Other columns make the browser build the table anew, which takes longer than all the rest.
-        anew = {} if self._table.value is not None and list(self._table.value) == list(frame) else _columns(frame)
-        self._quiet = True
-        try:
-            self._table.param.update(value=frame, selection=[], **anew)
-        finally:
-            self._quiet = False
+        if self._table is None or list(self._table.value) != list(frame):
+            # Not new columns for the old one, which fail where the browser is still building it.
+            self._table = self._make_table(frame)
+            self._place.objects = [self._table]
+        else:
+            self._quiet = True
+            try:
+                self._table.param.update(value=frame, selection=[])
+            finally:
+                self._quiet = False
         self._select()
 
     def _rows_chosen(self, event: Any) -> None:
-        if not self._quiet:
+        if not self._quiet and self._table is not None:
             frame = self._table.value
             self.state.select(frame["chip"].iloc[event.new].tolist())
 
@@ -161,7 +165,7 @@ class CompositionView:
         if (regions := analysis.spectra.regions) is not None:
             for pane in self._panes:
                 pane.select(chosen, regions)
-        if not self._waiting and self._table.selection != chosen:
+        if not self._waiting and self._table is not None and self._table.selection != chosen:
             self._quiet = True
             try:
                 self._table.selection = chosen

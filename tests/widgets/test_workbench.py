@@ -280,5 +280,5 @@ def test_spectra_without_a_place_have_a_table(tmp_path):
 
 def test_nothing_to_show():
     view = CompositionView(WorkbenchState())
-    assert not view._table.visible
+    assert not view._place.visible
     assert any("no composition yet" in line for line in lines(view.view))
