@@ -18,7 +18,9 @@ from urllib.request import urlopen
 
 ROOT = Path(__file__).resolve().parents[1]
 
-_LEFT = re.compile(r"Task exception was never retrieved\nfuture: .*ClosedError\(.*\n(?:.*\n)*?[\w.]*WebSocketClosedError\b")
+_LEFT = re.compile(
+    r"Task exception was never retrieved\nfuture: .*ClosedError\(.*\n(?:.*\n)*?[\w.]*WebSocketClosedError\b"
+)
 
 
 @dataclass

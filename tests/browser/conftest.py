@@ -49,8 +49,9 @@ def page(page: Page) -> Iterator[Page]:
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("request", lambda r: foreign.append(r.url) if not _is_local(r.url) else None)
     yield page
-    wrong = [text for text in wrong if _PANELS_OWN not in text]
-    assert not (wrong or foreign), f"errors in the page: {wrong}; fetched from the network: {foreign}"
+    ours = [text for text in wrong if _PANELS_OWN not in text]
+    said = (ours, foreign)
+    assert said == ([], []), "errors in the page, and addresses that it fetched from elsewhere"
 
 
 def _is_local(url: str) -> bool:
