@@ -15,7 +15,7 @@ from edsnb.widgets.arrow_pad import ArrowPad
 from edsnb.widgets.number_slider import NumberSlider
 from edsnb.widgets.ties import follow, tie
 
-WIDTH = 250
+WIDTH = 262
 SMALL: dict[str, Any] = {"size": "small", "margin": (8, 5, 3, 5)}
 """How controls look that stand close together."""
 _POSITIVE = ("size", "stride")

@@ -26,6 +26,7 @@ from edsnb.widgets.chip_controls import (
 )
 from edsnb.widgets.code_view import code_block
 from edsnb.widgets.element_picker import ElementPicker
+from edsnb.widgets.lazy_tabs import lazy_tabs
 from edsnb.widgets.map_pane import MARGINS, MapPane
 from edsnb.widgets.map_tools import MapTools
 from edsnb.widgets.region_controls import region_controls
@@ -86,9 +87,8 @@ class ChipExplorer(EdsnbViewer):
         self._draw_all()
         self._tools = [MapTools(pane, state.drawing) for pane in (self._left, self._right)]
         self._watch()
-        controls = pmui.Tabs(
-            ("Grid", grid_controls(state)), ("Regions", region_controls(state)), width=WIDTH, dynamic=True
-        )
+        pages = {"Grid": lambda: grid_controls(state), "Regions": lambda: region_controls(state)}
+        controls = lazy_tabs(pages, width=WIDTH)
         self._shown = pn.Column(*self._maps(), *self._lines(), *self._spectra())
         self._elements = pn.Column(sizing_mode="stretch_width")
         below = pmui.Accordion(
@@ -99,9 +99,10 @@ class ChipExplorer(EdsnbViewer):
             title_variant="subtitle1",
         )
         below.param.watch(lambda event: self._opened(event.new), "active")
+        self._upper = pn.FlexBox(controls, self._shown, gap="6px", align_items="flex-start", margin=0)
         return pn.Column(
             Room(self._fit),
-            pn.FlexBox(controls, self._shown, gap="6px", align_items="flex-start", sizing_mode="stretch_width"),
+            self._upper,
             below,
             sizing_mode="stretch_width",
         )
@@ -110,14 +111,16 @@ class ChipExplorer(EdsnbViewer):
         """Fit maps and spectra to the place that there is for them."""
         side = width - WIDTH - _GAP
         # Where there is too little beside the controls, they stand above.
-        side = side if side >= 2 * (_FRAMES[0] + sum(MARGINS[:2])) else width - _GAP
-        beside = side // 2 - sum(MARGINS[:2]) - 10
-        frame = min(max(min(beside, round(_HIGH * height)), _FRAMES[0]), _FRAMES[1])
+        beside = side >= 2 * (_FRAMES[0] + sum(MARGINS[:2]))
+        self._upper.flex_wrap = "nowrap" if beside else "wrap"
+        side = side if beside else width - _GAP
+        half = side // 2 - sum(MARGINS[:2]) - 10
+        frame = min(max(min(half, round(_HIGH * height)), _FRAMES[0]), _FRAMES[1])
         self._shown.width = side
         for pane, column in zip((self._left, self._right), self._halves, strict=True):
             pane.resize(frame)
             column.width = min(side // 2 - 10, frame + sum(MARGINS[:2]) + 60)
-        self._spectrum.resize(side - 10, max(200, round(0.25 * height)))
+        self._spectrum.resize(side - 24, max(200, round(0.25 * height)))
 
     def _maps(self) -> list[pn.viewable.Viewable]:
         """Return both maps with what is chosen above them and their contrast below."""

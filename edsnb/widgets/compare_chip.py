@@ -58,7 +58,7 @@ class ChipPanel:
     def _fit(self, width: int, height: int) -> None:
         """Fit the spectrum to the place beside the table, or below it."""
         beside = width - _TABLE_PX - 40
-        self.spectrum.resize(beside if beside >= _LEAST_PX else width - 20, max(240, round(0.3 * height)))
+        self.spectrum.resize(beside if beside >= _LEAST_PX else width - 24, max(240, round(0.3 * height)))
 
     def redraw(self, *_: object) -> None:
         """Show the chip that is selected now."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import panel as pn
-import panel_material_ui as pmui
 
 from edsnb.core.comparison.drawing import Rule
 from edsnb.core.comparison.phases import Phases
@@ -16,6 +15,7 @@ from edsnb.state.methods import Given
 from edsnb.widgets.compare_chip import ChipPanel
 from edsnb.widgets.compare_controls import pair_controls
 from edsnb.widgets.compare_pages import AgreementPage, MapsPage, PhasesPage, code_page, notes_page, stoichiometry_page
+from edsnb.widgets.lazy_tabs import lazy_tabs
 from edsnb.widgets.ties import follow
 from edsnb.widgets.viewer import EdsnbViewer, live_text, session_loop, work_bar
 
@@ -93,7 +93,7 @@ class CompareView(EdsnbViewer):
         )  # fmt: skip
 
     def _make_tabs(self) -> pn.viewable.Viewable:
-        """Return the pages, each made when it is first looked at: together they are slow to load."""
+        """Return the pages."""
         state = self.state
         pages: dict[str, Callable[[], Any]] = {
             "Maps": lambda: MapsPage(state).view,
@@ -103,14 +103,4 @@ class CompareView(EdsnbViewer):
             "Notes": lambda: notes_page(state),
             "Code": lambda: code_page(state),
         }
-        boxes = [pn.Column(sizing_mode="stretch_width", min_height=200) for _ in pages]
-        tabs = pmui.Tabs(*zip(pages, boxes, strict=True), dynamic=True, sizing_mode="stretch_width")
-        makers = list(pages.values())
-
-        def fill(*_: object) -> None:
-            if not len(boxes[tabs.active]):
-                boxes[tabs.active].append(makers[tabs.active]())
-
-        tabs.param.watch(fill, "active")
-        fill()
-        return tabs
+        return lazy_tabs(pages, sizing_mode="stretch_width")

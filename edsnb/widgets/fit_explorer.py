@@ -80,6 +80,7 @@ class FitExplorer(EdsnbViewer):
         self._waiting = False
         self._side = pn.Column(*self._left(), margin=0)
         self._main = pn.Column(*self._right(), margin=0)
+        self._upper = pn.FlexBox(self._side, self._main, gap="6px", align_items="flex-start", margin=0)
         self._redraw()
         # At once: what a notebook is told while it draws for the first time is lost.
         self._tell()
@@ -91,7 +92,7 @@ class FitExplorer(EdsnbViewer):
         state.param.watch(lambda event: self._spectrum.scale(event.new), "scale")
         return pn.Column(
             Room(self._fit),
-            pn.FlexBox(self._side, self._main, gap="6px", align_items="flex-start", sizing_mode="stretch_width"),
+            self._upper,
             self._tabs.view,
             sizing_mode="stretch_width",
             margin=(8, 0, 0, 0),
@@ -103,9 +104,10 @@ class FitExplorer(EdsnbViewer):
         side = max(frame + sum(MARGINS[:2]), 370)
         beside = width - side - 30
         self._side.width = side
+        self._upper.flex_wrap = "nowrap" if beside >= _LEAST else "wrap"
         self._main.width = beside if beside >= _LEAST else width - 20
         self._map.resize(frame)
-        self._spectrum.resize(self._main.width - 10, max(240, round(0.34 * height)))
+        self._spectrum.resize(self._main.width - 24, max(240, round(0.34 * height)))
 
     def _left(self) -> list[pn.viewable.Viewable]:
         state = self.state

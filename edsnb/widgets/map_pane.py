@@ -48,7 +48,7 @@ _PALETTES = {
 """Colours from low to high; RdBu, from blue to red, for values about zero."""
 _NO_LINES = np.empty((0, 4))
 _SMALLEST_FRAME = 60
-MARGINS, BARE_MARGINS = (60, 72, 30, 50), (4, 56, 22, 6)
+MARGINS, BARE_MARGINS = (60, 84, 30, 50), (4, 56, 22, 6)
 """Room on the left, on the right, above and below the frame, px: for axes, colour bar and its numbers, title and tools;
 and the same without axes and tools."""
 _NO_DATA = "#8a8a8a"

@@ -51,7 +51,7 @@ THEME = {
     },
 }
 """Smaller than Material's usual, for a page that shows much."""
-_LINE = {"margin": (12, 8, 0, 4), "styles": TEXT, "sizing_mode": None}
+_LINE = {"margin": (4, 8, 4, 4), "styles": TEXT, "sizing_mode": None}
 _WAITING = "Nothing is fitted yet: the chips appear here as soon as they are."
 _LOG = logging.getLogger("edsnb")
 
@@ -144,11 +144,12 @@ class Workbench(EdsnbViewer):
         auto = pmui.Switch.from_param(state.param.auto, description="", margin=(10, 8))
         line = pn.bind(_said, state.param.analysis, state.param.stale)
         return pn.Column(
-            pn.Row(
+            pn.FlexBox(
                 run,
                 auto,
                 live_text(pn.bind(headline, state.param.image, state.param.file), **_LINE),
                 live_text(line, **_LINE),
+                align_items="center",
                 sizing_mode="stretch_width",
             ),
             work_bar(state.opening),
