@@ -120,8 +120,8 @@ class MapPane:
                 self._bar_of_length.unit = unit
             for axis, (start, end) in ((plot.x_range, ends_x.tolist()), (plot.y_range, ends_y.tolist())):
                 axis.update(start=start, end=end, reset_start=start, reset_end=end)
-            for name, (lines, colours) in list(self._layers.items()):
-                self._draw(name, lines, colours)
+            for name in self._layers:
+                self._send(name)
             self._show_axes(True)
         self.push()
 
@@ -372,13 +372,19 @@ class MapPane:
 
     def _draw(self, name: str, lines: Array, colours: Any = "") -> None:
         """Put lines (m, 4) in pixels into a layer."""
-        if not len(lines) and name in self._layers and not len(self._layers[name][0]):
+        before, same = self._layers.get(name, (_NO_LINES, ""))
+        if np.array_equal(lines, before) and (same == colours or not len(lines)):
             return
         self._layers[name] = (lines, colours)
+        self._send(name)
+        self.push()
+
+    def _send(self, name: str) -> None:
+        """Send the lines of a layer."""
+        lines, colours = self._layers[name]
         y0, x0, y1, x1 = np.asarray(self._scale * lines.T, np.float32)
         named = [colours] * len(x0) if isinstance(colours, str) else list(colours)
         self._lines[name].data = {"x0": x0, "y0": y0, "x1": x1, "y1": y1, "colour": named}
-        self.push()
 
     def _rescale(self) -> None:
         """Give the colours their limits."""
