@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +29,8 @@ _POOL = ThreadPoolExecutor(max_workers=4, thread_name_prefix="edsnb")
 _ALIVE: weakref.WeakSet[Work] = weakref.WeakSet()
 _SUBMITTED: weakref.WeakSet[Future[None]] = weakref.WeakSet()
 _LOG = logging.getLogger("edsnb")
+_TELL_S = 0.1
+"""Progress is told no more often: to show it costs more than many a step."""
 
 
 def at_once(function: Callable[[], None]) -> None:
@@ -69,8 +72,12 @@ class Work(param.Parameterized):
         self._stop = stop
         self._set(running=True, what=what, done=0, total=0, message="")
 
+        told = [-_TELL_S]
+
         def progress(done: int, total: int) -> bool:
-            if not stop.is_set():
+            now = time.monotonic()
+            if not stop.is_set() and (now - told[0] >= _TELL_S or 0 < done == total):
+                told[0] = now
                 deliver(lambda: self._step(mine, done, total))
             return not stop.is_set()
 

@@ -21,7 +21,7 @@ from edsnb.widgets.setup import setup
 BLUE, ORANGE = "#0072B2", "#E69F00"
 """Okabe & Ito's blue, edsnb's own colour, and their orange, with which all that is selected is drawn."""
 
-_PAUSE_MS = 120
+_PAUSE_MS, _SOON_MS = 120, 400
 
 
 class EdsnbViewer(pn.viewable.Viewer):
@@ -109,17 +109,17 @@ def _next_tick(document: Any, function: Callable[[], None]) -> None:
         document.add_next_tick_callback(partial(pn.state.onload, function))
 
 
-def later(function: Callable[[], None]) -> None:
+def later(function: Callable[[], None], pause_ms: int = _PAUSE_MS) -> None:
     """Call a function on the event loop when what was drawn before has reached the screen; at once without a loop.
 
     For words and tables beside figures: to lay them out keeps the browser from drawing.
     """
     document = pn.state.curdoc
     if document is not None and document.session_context is not None:
-        document.add_timeout_callback(function, _PAUSE_MS)
+        document.add_timeout_callback(function, pause_ms)
         return
     try:
-        asyncio.get_running_loop().call_later(_PAUSE_MS / 1000, function)
+        asyncio.get_running_loop().call_later(pause_ms / 1000, function)
     except RuntimeError:
         function()
 
@@ -130,7 +130,10 @@ def push(*panes: pn.viewable.Viewable) -> None:
 
 
 def work_bar(work: Work) -> pn.viewable.Viewable:
-    """Return a line that says what `work` is doing and how far it is, with a button to cancel it; hidden when idle."""
+    """Return a line that says what `work` is doing and how far it is, with a button to cancel it; hidden when idle.
+
+    Work that is soon done does not show it: the page would be laid out anew twice, which takes longer.
+    """
 
     def share(done: int, total: int) -> int:
         return min(100, round(100 * done / total)) if total else 0
@@ -148,5 +151,9 @@ def work_bar(work: Work) -> pn.viewable.Viewable:
     text = live_text(pn.bind(line_of, work.param.what, work.param.done, work.param.total))
     line = pn.Row(pn.Column(text, bar, sizing_mode="stretch_width"), button, sizing_mode="stretch_width")
     line.visible = work.running
-    work.param.watch(lambda event: setattr(line, "visible", event.new), "running")
+
+    def follow() -> None:
+        line.visible = work.running
+
+    work.param.watch(lambda event: later(follow, _SOON_MS) if event.new else follow(), "running")
     return line

@@ -18,13 +18,18 @@ def stepping(progress, steps=3):
     return steps
 
 
-def test_result_is_delivered_with_progress():
+def test_result_is_delivered_with_progress(monkeypatch):
     work, seen, got = Work(), [], []
     work.param.watch(lambda event: seen.append(work.done), "done")
+    monkeypatch.setattr("edsnb.state.work._TELL_S", 0.0)
     work.start("Counting", stepping, got.append)
     work.wait()
     assert got == [3]
     assert seen == [1, 2, 3]
+    monkeypatch.setattr("edsnb.state.work._TELL_S", 3600.0)
+    work.start("Counting", stepping, got.append)
+    work.wait()
+    assert seen[3:] == [0, 1, 3], "the first and the last step are told"
     assert (work.running, work.message, work.what) == (False, "", "Counting")
 
 

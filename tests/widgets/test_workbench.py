@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -105,9 +106,11 @@ def test_how_a_notebook_begins(example, tmp_path):
         assert made.state.recipe.crop == (0, 32, 0, 64)
         assert made.code() == made.state.code()
         made.state.close()
-    folder = edsnb.Workbench(example.parent)
+    for name in ("one.emd", "two.emd"):
+        shutil.copy(example, tmp_path / name)
+    folder = edsnb.Workbench(tmp_path)
     settle(folder.state)
-    assert example.name in folder.state.files
+    assert folder.state.files == ("one.emd", "two.emd")
     assert folder.state.image is None
     with pytest.raises(EdsnbError, match="does not exist"):
         edsnb.Workbench(tmp_path / "nothing.emd")
