@@ -100,6 +100,7 @@ def test_drawing(page: Page, serve, shot, tmp_path, monkeypatch):
     until(lambda: state.pictures.right is not None, 60)
     page.get_by_role("tab", name="Regions").click()
     take(page, "Box")
+    settle(page)
     drag(page, LEFT, (10, 5), (20, 25))
     until(lambda: state.drawn.names == ["region 1"])
     until(lambda: state.use == "both")
