@@ -16,7 +16,6 @@ from urllib.parse import urlencode
 import panel as pn
 import panel_material_ui as pmui
 from panel.io.resources import LOCAL_DIST
-from panel_material_ui.template.base import Page
 
 from edsnb.errors import EdsnbError
 from edsnb.state.jobs import read_map
@@ -24,9 +23,10 @@ from edsnb.state.shared import Held
 from edsnb.state.shelf import Shelf
 from edsnb.state.workbench import WorkbenchState
 from edsnb.widgets.bench_fields import alert
+from edsnb.widgets.page import Page, make_page
 from edsnb.widgets.setup import setup
 from edsnb.widgets.upload import Upload
-from edsnb.widgets.workbench import THEME, Workbench
+from edsnb.widgets.workbench import Workbench
 
 if TYPE_CHECKING:
     from edsnb.io.roots import Roots
@@ -144,7 +144,7 @@ def _use_own_files(document: Any) -> None:
 
 def notice(text: str, *, severity: str = "info") -> Page:
     """Return a page that says one thing."""
-    return Page(title="edsnb", main=[_notice_box(text, severity, "Try again")], theme_config=THEME)
+    return make_page(_notice_box(text, severity, "Try again"))
 
 
 def _notice_box(text: str, severity: str, label: str) -> pn.Column:

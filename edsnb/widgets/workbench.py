@@ -9,7 +9,6 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
-from panel_material_ui.template.base import Page
 
 from edsnb.state.bench_ties import chip_state, compare_state, fit_state
 from edsnb.state.results import summary
@@ -25,7 +24,8 @@ from edsnb.widgets.compare_view import CompareView
 from edsnb.widgets.composition_view import CompositionView
 from edsnb.widgets.element_picker import ElementPicker
 from edsnb.widgets.fit_explorer import FitExplorer
-from edsnb.widgets.viewer import BLUE, EdsnbViewer, live_text, session_loop, work_bar
+from edsnb.widgets.page import THEME, Page, make_page
+from edsnb.widgets.viewer import EdsnbViewer, live_text, session_loop, work_bar
 
 TITLES = {
     "file": "File",
@@ -38,19 +38,6 @@ TITLES = {
 }
 """What the tabs are called; `Workbench.add_tab` adds others."""
 _SIDE = 286
-THEME = {
-    "palette": {"primary": {"main": BLUE}},
-    "typography": {"fontSize": 13, "button": {"textTransform": "none"}, "h3": {"fontSize": "0.95rem"}},
-    "components": {
-        "MuiToolbar": {"styleOverrides": {"root": {"minHeight": "44px !important"}}},
-        "MuiTab": {"styleOverrides": {"root": {"minHeight": 40, "paddingTop": 6, "paddingBottom": 6}}},
-        "MuiTabs": {"styleOverrides": {"root": {"minHeight": 40}}},
-        "MuiToggleButton": {"styleOverrides": {"root": {"whiteSpace": "nowrap"}}},
-        "MuiAccordionSummary": {"styleOverrides": {"root": {"minHeight": "40px !important"}}},
-        "MuiAlert": {"styleOverrides": {"root": {"paddingTop": 0, "paddingBottom": 0}}},
-    },
-}
-"""Smaller than Material's usual, for a page that shows much."""
 _LINE = {"margin": (4, 8, 4, 4), "styles": TEXT, "sizing_mode": None}
 _WAITING = "Nothing is fitted yet: the chips appear here as soon as they are."
 _LOG = logging.getLogger("edsnb")
@@ -114,7 +101,7 @@ class Workbench(EdsnbViewer):
     def page(self, **params: Any) -> Page:
         """Return the layout for a page of its own."""
         main = pn.Column(*self._parts(), sizing_mode="stretch_width", margin=(0, 16))
-        return Page(title="edsnb", main=[main], theme_config=THEME, **params)
+        return make_page(main, **params)
 
     def _parts(self) -> list[Any]:
         return [self._run_line(), *self._make_tabs()]

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import panel as pn
-import panel_material_ui as pmui
 import pytest
 from playwright.sync_api import Page, expect
 
 import edsnb
 from edsnb.state.drawing import HELP, TOOLS
 from edsnb.widgets.chip_explorer import ChipExplorer
+from edsnb.widgets.page import make_page
 from tests.browser.conftest import settle, until
 from tests.browser.figures import click, columns, drag, ratio, titles, wait_for_tool
 from tests.helpers import real_file
@@ -157,7 +157,7 @@ def test_drawing(page: Page, serve, shot, tmp_path, monkeypatch):
 
 
 def dark_app() -> object:
-    return pmui.Page(title="Chips", main=[ChipExplorer(small().image, chip=8)], dark_theme=True)
+    return make_page(ChipExplorer(small().image, chip=8), dark_theme=True)
 
 
 def test_dark(page: Page, serve, shot):

@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from edsnb.core.image import ElementSetting
 from edsnb.widgets.element_picker import ElementPicker
+from edsnb.widgets.page import make_page
 from tests.browser.conftest import settle, until
 from tests.simulated import small
 
@@ -29,8 +30,6 @@ def matches(page: Page) -> Locator:
 @pytest.fixture
 def picker(serve):
     """Serve a picker of 340 px, as in a side bar."""
-    import panel_material_ui as pmui
-
     made: list[ElementPicker] = []
 
     def app():
@@ -38,7 +37,7 @@ def picker(serve):
         made[-1].state.choose(("Sr", "Ti", "O"), ("Cu",))
         dark = "dark" in pn.state.session_args
         width = int(pn.state.session_args.get("width", [b"340"])[0])
-        return pmui.Page(title="Elements", dark_theme=dark, main=[pn.Column(made[-1], width=width)])
+        return make_page(pn.Column(made[-1], width=width), dark_theme=dark)
 
     def start(query=""):
         serve(app, query=query)

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from edsnb.widgets.fit_explorer import FitExplorer
+from edsnb.widgets.page import make_page
 from tests.browser.conftest import settle, until
 from tests.browser.figures import click, columns, drag, place, ratio
 from tests.simulated import analysed
@@ -163,9 +164,8 @@ def test_tables(page: Page, serve, shot):
 
 
 def test_dark(page: Page, serve, shot):
-    import panel_material_ui as pmui
 
-    serve(lambda: pmui.Page(title="Fits", main=[FitExplorer(analysed(), chip=5)], dark_theme=True))
+    serve(lambda: make_page(FitExplorer(analysed(), chip=5), dark_theme=True))
     shows(page, 5)
     settle(page)
     shot("fit-explorer-dark")
