@@ -43,12 +43,12 @@ if TYPE_CHECKING:
     from edsnb.pipeline import Analysis, analyse
     from edsnb.recipe import Recipe
     from edsnb.report.write import write_report
-    from edsnb.widgets.chip_explorer import ChipExplorer
-    from edsnb.widgets.compare_view import CompareView
-    from edsnb.widgets.element_picker import ElementPicker
-    from edsnb.widgets.fit_explorer import FitExplorer
+    from edsnb.widgets.bench.workbench import Workbench
+    from edsnb.widgets.chips.explorer import ChipExplorer
+    from edsnb.widgets.compare.view import CompareView
+    from edsnb.widgets.elements.picker import ElementPicker
+    from edsnb.widgets.fits.explorer import FitExplorer
     from edsnb.widgets.setup import setup
-    from edsnb.widgets.workbench import Workbench
 
 __version__ = "0.1.0"
 
@@ -84,12 +84,12 @@ _HOMES = {
     "edsnb.pipeline": ("Analysis", "analyse"),
     "edsnb.recipe": ("Recipe",),
     "edsnb.report.write": ("write_report",),
-    "edsnb.widgets.chip_explorer": ("ChipExplorer",),
-    "edsnb.widgets.compare_view": ("CompareView",),
-    "edsnb.widgets.element_picker": ("ElementPicker",),
-    "edsnb.widgets.fit_explorer": ("FitExplorer",),
+    "edsnb.widgets.chips.explorer": ("ChipExplorer",),
+    "edsnb.widgets.compare.view": ("CompareView",),
+    "edsnb.widgets.elements.picker": ("ElementPicker",),
+    "edsnb.widgets.fits.explorer": ("FitExplorer",),
     "edsnb.widgets.setup": ("setup",),
-    "edsnb.widgets.workbench": ("Workbench",),
+    "edsnb.widgets.bench.workbench": ("Workbench",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 - in the order of use

@@ -46,8 +46,8 @@ def add(commands: Commands) -> None:
 def _serve(options: argparse.Namespace) -> int:
     """Serve until the user stops it."""
     from edsnb.io.roots import Roots
-    from edsnb.widgets.serve import LOOPBACK, Serving, address_of, make_server, read_users, run
-    from edsnb.widgets.served import Site
+    from edsnb.widgets.serving.server import LOOPBACK, Serving, address_of, make_server, read_users, run
+    from edsnb.widgets.serving.session import Site
 
     site = Site(Roots.of(options.files), options.upload, options.sessions, options.idle * 60.0)
     users = None if options.auth is None else read_users(options.auth)

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import edsnb
-from edsnb.state.drawing import HELP, TOOLS
-from edsnb.widgets.chip_explorer import ChipExplorer
-from edsnb.widgets.page import make_page
+from edsnb.state.chips.drawing import HELP, TOOLS
+from edsnb.widgets.chips.explorer import ChipExplorer
+from edsnb.widgets.parts.page import make_page
 from tests.browser.conftest import settle, until
 from tests.browser.figures import click, columns, drag, ratio, titles, wait_for_tool
 from tests.helpers import real_file

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from edsnb.pipeline import Analysis, analyse
-from edsnb.widgets.compare_view import CompareView
+from edsnb.widgets.compare.view import CompareView
 from tests.browser.conftest import settle, until
 from tests.browser.figures import click, columns, drag, place, ratio, titles
 from tests.helpers import real_file

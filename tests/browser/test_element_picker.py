@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from edsnb.core.image import ElementSetting
-from edsnb.widgets.element_picker import ElementPicker
-from edsnb.widgets.page import make_page
+from edsnb.widgets.elements.picker import ElementPicker
+from edsnb.widgets.parts.page import make_page
 from tests.browser.conftest import settle, until
 from tests.simulated import small
 

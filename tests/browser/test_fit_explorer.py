@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from edsnb.widgets.fit_explorer import FitExplorer
-from edsnb.widgets.page import make_page
+from edsnb.widgets.fits.explorer import FitExplorer
+from edsnb.widgets.parts.page import make_page
 from tests.browser.conftest import settle, until
 from tests.browser.figures import click, columns, drag, place, ratio
 from tests.simulated import analysed

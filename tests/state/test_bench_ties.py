@@ -10,9 +10,9 @@ import pytest
 
 from edsnb.io.roots import Roots
 from edsnb.pipeline import analyse
-from edsnb.state.bench_ties import chip_state, compare_state, fit_state
+from edsnb.state.bench.state import WorkbenchState
+from edsnb.state.bench.ties import chip_state, compare_state, fit_state
 from edsnb.state.work import at_once
-from edsnb.state.workbench import WorkbenchState
 from tests.state.test_workbench import settle
 
 
@@ -131,7 +131,7 @@ def test_they_begin_as_the_workbench_is(bench):
 
 def test_a_grid_alone_is_not_run_twice(bench, chips, monkeypatch):
     runs = []
-    monkeypatch.setattr("edsnb.state.workbench.analyse", lambda *a, **k: runs.append(a[1]) or analyse(*a, **k))
+    monkeypatch.setattr("edsnb.state.bench.state.analyse", lambda *a, **k: runs.append(a[1]) or analyse(*a, **k))
     chips.size = 8
     settle(bench)
     assert [recipe.chip for recipe in runs] == [8]

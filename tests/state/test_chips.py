@@ -11,19 +11,13 @@ import edsnb
 from edsnb.core.events import Events
 from edsnb.core.image import Survey
 from edsnb.recipe import Recipe
-from edsnb.state.chips import ChipState
-from edsnb.state.cuts import Cut, fitting, grid_of
+from edsnb.state.chips.cuts import Cut, fitting, grid_of
+from edsnb.state.chips.state import ChipState
 from tests.oracles import grid_masks, masked_sums
 from tests.simulated import empty, small, stored_only
 
 SHAPE = (64, 64)
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch):
-    """Let long work begin without waiting for the hand to be still."""
-    for module in ("chips", "precision", "pictures"):
-        monkeypatch.setattr(f"edsnb.state.{module}._PAUSE_S", 0.0)
+pytestmark = pytest.mark.usefixtures("at_once")
 
 
 @pytest.fixture
@@ -161,7 +155,7 @@ def test_selection_moves_by_keys_and_stops_at_the_edge(state):
 
 
 def test_many_x_rays_are_summed_in_the_background(state, monkeypatch):
-    monkeypatch.setattr("edsnb.state.chips._AT_ONCE", 10)
+    monkeypatch.setattr("edsnb.state.chips.state._AT_ONCE", 10)
     state.size = 9
     state.select(20, 30)
     state.wait()
@@ -350,7 +344,7 @@ def test_map_of_one_pixel():
 
 
 def test_too_many_chips_are_not_held(state, monkeypatch):
-    monkeypatch.setattr("edsnb.state.cutting._MOST_CHIPS", 1000)
+    monkeypatch.setattr("edsnb.state.chips.cutting._MOST_CHIPS", 1000)
     state.size = 1
     assert state.regions is None
     assert "4,096 chips are too many to hold" in state.message
@@ -374,7 +368,7 @@ def test_files_that_fail_to_open_are_told(tmp_path, example):
 
 
 def test_elements_of_another_state_are_used():
-    from edsnb.state.elements import ElementState
+    from edsnb.state.elements.state import ElementState
 
     elements = ElementState()
     elements.load(small().image)

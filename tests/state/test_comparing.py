@@ -18,8 +18,8 @@ from edsnb.errors import InputError
 from edsnb.io.velox.write import write_velox
 from edsnb.io.velox_tables.write import write_velox_batches
 from edsnb.pipeline import Analysis, analyse
-from edsnb.state.comparing import MOST, NONE, CompareState
-from edsnb.state.methods import Kind, method_of
+from edsnb.state.compare.methods import Kind, method_of
+from edsnb.state.compare.state import MOST, NONE, CompareState
 from tests.core.comparison.made import film, made
 from tests.helpers import real_file
 from tests.simulated import RECIPE, analysed, small, stored_only
@@ -355,7 +355,7 @@ def test_the_newest_choice_wins(monkeypatch):
         stopped.set()
         raise edsnb.errors.CancelledError("stopped")
 
-    monkeypatch.setattr("edsnb.state.methods.analyse", slow)
+    monkeypatch.setattr("edsnb.state.compare.methods.analyse", slow)
     state = CompareState(analysed(), replace(RECIPE, energy=(0.3, 18.0)))
     assert begun.wait(20)
     state.second = "net windows"

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edsnb.state.chips import ChipState
-from edsnb.state.drawing import HELP, TOOLS, parse_corners
-from edsnb.state.drawn import COLOURS, NEW, DrawnState
-from tests.simulated import small
+from edsnb.state.chips.drawing import HELP, TOOLS, parse_corners
+from edsnb.state.chips.drawn import COLOURS, NEW, DrawnState
+from edsnb.state.chips.state import ChipState
 
 SHAPE = (64, 64)
 SQUARE = [(10, 10), (10, 20), (20, 20), (20, 10)]
@@ -21,12 +20,8 @@ def drawn() -> DrawnState:
 
 
 @pytest.fixture
-def state(monkeypatch) -> ChipState:
-    for module in ("chips", "precision", "pictures"):
-        monkeypatch.setattr(f"edsnb.state.{module}._PAUSE_S", 0.0)
-    made = ChipState(small().image, size=16)
-    made.wait()
-    return made
+def state(coarse: ChipState) -> ChipState:
+    return coarse
 
 
 def size(drawn: DrawnState, number: int = 0) -> int:

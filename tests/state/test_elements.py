@@ -13,8 +13,8 @@ from edsnb.core.fitting.lines import parse_line, symbol_of
 from edsnb.core.image import ElementSetting
 from edsnb.core.regions import ChipGrid, chip
 from edsnb.recipe import Recipe
-from edsnb.state.elements import ElementState, Role
-from edsnb.state.periodic import BY_SYMBOL, ELEMENTS
+from edsnb.state.elements.periodic import BY_SYMBOL, ELEMENTS
+from edsnb.state.elements.state import ElementState, Role
 from tests.simulated import small, stored_only
 
 

@@ -20,9 +20,9 @@ from edsnb.core.regions import ChipGrid, Regions, chip
 from edsnb.errors import InputError
 from edsnb.pipeline import Analysis, analyse
 from edsnb.recipe import Recipe
-from edsnb.state.engines import EngineResult
-from edsnb.state.fits import LOWEST, FitState
-from edsnb.state.trials import ANEW, BY_HAND, KEPT, OF_FILE
+from edsnb.state.fits.engines import EngineResult
+from edsnb.state.fits.state import LOWEST, FitState
+from edsnb.state.fits.trials import ANEW, BY_HAND, KEPT, OF_FILE
 from tests.simulated import RECIPE, analysed, empty, small, stored_only
 
 
@@ -570,7 +570,7 @@ def test_recipe_as_a_file_repeats_the_numbers(state: FitState, tmp_path: Path):
 
 
 def test_net_windows_beside_the_fit(state: FitState, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("edsnb.state.engines.ENGINES", {"edsnb": "edsnb", "net windows": "window"})
+    monkeypatch.setattr("edsnb.state.fits.engines.ENGINES", {"edsnb": "edsnb", "net windows": "window"})
     state.chip = 5
     assert state.engines.rows().keys() == {"edsnb"}
     state.engines.compare()
@@ -589,7 +589,7 @@ def test_net_windows_beside_the_fit(state: FitState, monkeypatch: pytest.MonkeyP
 
 
 def test_edsnb_beside_another_engine(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("edsnb.state.engines.ENGINES", {"edsnb": "edsnb", "net windows": "window"})
+    monkeypatch.setattr("edsnb.state.fits.engines.ENGINES", {"edsnb": "edsnb", "net windows": "window"})
     analysis = analyse(small().image, replace(RECIPE, engine="window"))
     state = FitState(analysis, chip=5)
     assert state.engines.stored_name == "net windows"
@@ -605,8 +605,8 @@ def test_what_an_engine_cannot_do_is_said(state: FitState, monkeypatch: pytest.M
     def refuse(*_: object, **__: object) -> FitResult:
         raise InputError("this engine is on strike.")
 
-    monkeypatch.setattr("edsnb.state.engines.ENGINES", {"net windows": "window"})
-    monkeypatch.setattr("edsnb.state.engines.window_intensities", refuse)
+    monkeypatch.setattr("edsnb.state.fits.engines.ENGINES", {"net windows": "window"})
+    monkeypatch.setattr("edsnb.state.fits.engines.window_intensities", refuse)
     state.engines.compare()
     state.wait()
     assert state.engines.results["net windows"].found is None
@@ -616,7 +616,7 @@ def test_what_an_engine_cannot_do_is_said(state: FitState, monkeypatch: pytest.M
 
 def test_hyperspy_on_one_chip(monkeypatch: pytest.MonkeyPatch):
     state = FitState(analysed(), chip=0)
-    monkeypatch.setattr("edsnb.state.engines.ENGINES", {"HyperSpy, default": "hyperspy"})
+    monkeypatch.setattr("edsnb.state.fits.engines.ENGINES", {"HyperSpy, default": "hyperspy"})
     state.engines.calibrated = True
     state.engines.compare()
     state.wait()

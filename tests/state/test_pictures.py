@@ -9,19 +9,15 @@ import pytest
 
 import edsnb
 from edsnb.core.image import StoredMap
-from edsnb.state.chips import ChipState
-from edsnb.state.models import ModelSettings, family_marks, line_marks
-from edsnb.state.pictures import COUNTS, PictureState
+from edsnb.state.chips.pictures import COUNTS, PictureState
+from edsnb.state.chips.state import ChipState
+from edsnb.state.elements.models import ModelSettings, family_marks, line_marks
 from tests.simulated import small
 
 
 @pytest.fixture
-def state(monkeypatch) -> ChipState:
-    for module in ("chips", "precision", "pictures"):
-        monkeypatch.setattr(f"edsnb.state.{module}._PAUSE_S", 0.0)
-    made = ChipState(small().image, size=16)
-    made.wait()
-    return made
+def state(coarse: ChipState) -> ChipState:
+    return coarse
 
 
 def test_first_pictures(state):

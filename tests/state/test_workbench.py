@@ -20,9 +20,9 @@ from edsnb.io.roots import Roots
 from edsnb.io.velox.write import write_velox
 from edsnb.pipeline import analyse
 from edsnb.recipe import Recipe
-from edsnb.state.intent import MOST_CHIPS, changes, fitted_to, resolve
+from edsnb.state.bench.intent import MOST_CHIPS, changes, fitted_to, resolve
+from edsnb.state.bench.state import WorkbenchState
 from edsnb.state.shared import SHARED
-from edsnb.state.workbench import WorkbenchState
 from tests.helpers import real_file
 from tests.simulated import small, stored_only
 
@@ -257,7 +257,7 @@ def _larger(image):
 
 def _with_most(call, most):
     patch = pytest.MonkeyPatch()
-    patch.setattr("edsnb.state.intent.MOST_CHIPS", most)
+    patch.setattr("edsnb.state.bench.intent.MOST_CHIPS", most)
     try:
         return call()
     finally:

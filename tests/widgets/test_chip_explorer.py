@@ -11,10 +11,10 @@ from panel.custom import JSComponent
 
 import edsnb
 from edsnb.core.events import Events
-from edsnb.state.chips import ChipState
-from edsnb.widgets.chip_explorer import ChipExplorer
-from edsnb.widgets.number_slider import NumberSlider
-from edsnb.widgets.region_controls import _import_bytes
+from edsnb.state.chips.state import ChipState
+from edsnb.widgets.chips.explorer import ChipExplorer
+from edsnb.widgets.chips.regions import _import_bytes
+from edsnb.widgets.parts.number_slider import NumberSlider
 from tests.helpers import real_file
 from tests.simulated import empty, small, stored_only
 

@@ -9,10 +9,10 @@ import pytest
 import edsnb
 from edsnb.core.events import Events
 from edsnb.core.image import ElementSetting
-from edsnb.state.elements import ElementState
-from edsnb.state.periodic import BY_SYMBOL
-from edsnb.widgets.element_picker import ElementPicker
-from edsnb.widgets.element_views import ChosenElements, ElementTable, FoundElements
+from edsnb.state.elements.periodic import BY_SYMBOL
+from edsnb.state.elements.state import ElementState
+from edsnb.widgets.elements.picker import ElementPicker
+from edsnb.widgets.elements.views import ChosenElements, ElementTable, FoundElements
 from tests.simulated import empty, small, stored_only
 
 

@@ -13,9 +13,9 @@ from edsnb.core.quant.quantify import quantify
 from edsnb.core.regions import ChipGrid, Regions, chip
 from edsnb.errors import InputError
 from edsnb.pipeline import analyse
-from edsnb.state.fits import LOWEST, FitState
-from edsnb.widgets.fit_explorer import FitExplorer
-from edsnb.widgets.fit_tables import differences_frame, lines_frame, ranking_frame
+from edsnb.state.fits.state import LOWEST, FitState
+from edsnb.widgets.fits.explorer import FitExplorer
+from edsnb.widgets.fits.tables import differences_frame, lines_frame, ranking_frame
 from tests.simulated import RECIPE, analysed, empty, small, stored_only
 
 

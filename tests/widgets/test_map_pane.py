@@ -8,7 +8,7 @@ from bokeh.events import Tap
 
 from edsnb.core.regions import ChipGrid, Regions
 from edsnb.errors import InputError
-from edsnb.widgets.map_pane import MapPane
+from edsnb.widgets.figures.map_pane import MapPane
 from edsnb.widgets.setup import setup
 
 IMAGE = np.arange(12.0, dtype=np.float32).reshape(3, 4)

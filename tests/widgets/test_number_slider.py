@@ -6,10 +6,10 @@ import panel_material_ui as pmui
 import param
 import pytest
 
-from edsnb.widgets.number_slider import NumberSlider
+from edsnb.widgets.parts.number_slider import NumberSlider
+from edsnb.widgets.parts.status_lines import StatusLines
+from edsnb.widgets.parts.ties import follow, tie
 from edsnb.widgets.setup import setup
-from edsnb.widgets.status_lines import StatusLines
-from edsnb.widgets.ties import follow, tie
 
 
 class Clamping(param.Parameterized):

@@ -8,7 +8,7 @@ import weakref
 import panel as pn
 from panel.io.state import state
 
-from edsnb.widgets.page import make_page
+from edsnb.widgets.parts.page import make_page
 
 
 def test_a_page_follows_no_other_session():

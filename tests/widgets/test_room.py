@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edsnb.widgets.map_pane import MARGINS, MapPane
-from edsnb.widgets.room import Room
+from edsnb.widgets.figures.map_pane import MARGINS, MapPane
+from edsnb.widgets.figures.spectrum_pane import SpectrumPane
+from edsnb.widgets.parts.room import Room
 from edsnb.widgets.setup import setup
-from edsnb.widgets.spectrum_pane import SpectrumPane
 
 
 @pytest.fixture(autouse=True)

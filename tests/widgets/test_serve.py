@@ -18,11 +18,11 @@ from bokeh.models import ImportedStyleSheet
 
 from edsnb.errors import InputError
 from edsnb.io.roots import Roots
+from edsnb.state.bench.state import WorkbenchState
 from edsnb.state.shared import SHARED
-from edsnb.state.workbench import WorkbenchState
-from edsnb.widgets import served as pages
-from edsnb.widgets.serve import Serving, make_server, memory_mb, read_users
-from edsnb.widgets.served import Site
+from edsnb.widgets.serving import session as pages
+from edsnb.widgets.serving.server import Serving, make_server, memory_mb, read_users
+from edsnb.widgets.serving.session import Site
 from tests.io.test_roots import foreign_files
 from tests.served import serving
 

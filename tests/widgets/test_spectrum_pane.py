@@ -7,7 +7,7 @@ import pytest
 from bokeh.events import SelectionGeometry
 
 from edsnb.errors import InputError
-from edsnb.widgets.spectrum_pane import COMPONENTS, SpectrumPane
+from edsnb.widgets.figures.spectrum_pane import COMPONENTS, SpectrumPane
 
 ENERGY = 0.2 + 0.01 * np.arange(1000)
 PEAK = np.exp(-0.5 * ((ENERGY - 6.4) / 0.06) ** 2)

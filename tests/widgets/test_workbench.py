@@ -17,10 +17,10 @@ import edsnb
 from edsnb.core.events import Events
 from edsnb.errors import EdsnbError
 from edsnb.io.velox.write import write_velox
-from edsnb.state.workbench import WorkbenchState
-from edsnb.widgets.bench_settings import SettingsPanel
-from edsnb.widgets.composition_view import CompositionView
-from edsnb.widgets.workbench import TITLES, Workbench
+from edsnb.state.bench.state import WorkbenchState
+from edsnb.widgets.bench.composition import CompositionView
+from edsnb.widgets.bench.settings import SettingsPanel
+from edsnb.widgets.bench.workbench import TITLES, Workbench
 from tests.helpers import real_file
 from tests.simulated import small
 from tests.state.test_workbench import settle
@@ -65,7 +65,7 @@ def test_every_tab_can_be_made(bench):
 
 def test_a_tab_is_only_made_when_it_is_looked_at(bench, monkeypatch):
     made = []
-    monkeypatch.setattr("edsnb.widgets.workbench.ElementPicker", lambda state: made.append(1) or pn.Column())
+    monkeypatch.setattr("edsnb.widgets.bench.workbench.ElementPicker", lambda state: made.append(1) or pn.Column())
     bench.__panel__()
     assert not made
     bench.state.tab = "elements"
@@ -78,7 +78,7 @@ def test_a_tab_that_fails_says_so_and_the_others_work(bench, monkeypatch, caplog
     def fail(*_, **__):
         raise RuntimeError("no <b>luck</b>")
 
-    monkeypatch.setattr("edsnb.widgets.workbench.ElementPicker", fail)
+    monkeypatch.setattr("edsnb.widgets.bench.workbench.ElementPicker", fail)
     view = bench.__panel__()
     bench.state.tab = "elements"
     (said,) = cannot(view)

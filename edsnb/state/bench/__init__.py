@@ -1,0 +1,1 @@
+"""One map from file to composition, as the Workbench shows it."""

@@ -1,0 +1,1 @@
+"""A map, its pictures, and how it is cut."""

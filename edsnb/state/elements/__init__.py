@@ -1,0 +1,1 @@
+"""Which elements, by which lines."""

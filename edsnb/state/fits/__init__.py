@@ -1,0 +1,1 @@
+"""Fits of chips, and what can be tried with them."""

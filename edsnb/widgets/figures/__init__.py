@@ -1,0 +1,1 @@
+"""Maps and spectra as Bokeh draws them."""

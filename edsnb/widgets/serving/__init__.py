@@ -1,0 +1,1 @@
+"""The Workbench as a server."""
