@@ -1,15 +1,18 @@
-"""CompareView in a real browser: maps, agreement, phases, spectra without a map."""
+"""CompareView in a real browser: served and in JupyterLab."""
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from functools import cache
 
+import panel as pn
 import pytest
 from playwright.sync_api import Page, expect
 
 from edsnb.pipeline import Analysis, analyse
 from edsnb.widgets.compare.view import CompareView
+from edsnb.widgets.parts.page import make_page
 from tests.browser.conftest import settle, until
 from tests.browser.figures import click, columns, drag, place, ratio, titles
 from tests.helpers import real_file
@@ -52,12 +55,12 @@ def view(serve):
     """Serve a comparison of the small map; return the view of the newest session."""
     made: list[CompareView] = []
 
-    def start(*given, **options):
+    def start(*given, query="", **options):
         def app():
             made.append(CompareView(*given, **options))
-            return made[-1]
+            return make_page(made[-1], dark_theme="dark" in pn.state.session_args)
 
-        serve(app)
+        serve(app, query=query)
         return made[-1]
 
     return start
@@ -86,6 +89,55 @@ def test_maps_and_the_chip_that_is_clicked(page: Page, view):
     chip.fill("R99")
     chip.press("Enter")
     expect(page.get_by_text("There is no chip 'R99'")).to_be_visible()
+
+
+def test_zoom_is_linked(page: Page, view):
+    view(*recipes())
+    soon(lambda: titles(page)[:5] == ["La", "Fe", "Sr", "Ti", "O"])
+    before = [place(page, k, 60, 60)[0] - place(page, k, 0, 0)[0] for k in (0, MOST + 2)]
+    page.mouse.move(*place(page, 0, 30, 30))
+    page.mouse.wheel(0, -600)
+    soon(lambda: place(page, 0, 60, 60)[0] - place(page, 0, 0, 0)[0] > 1.2 * before[0])
+    after = [place(page, k, 60, 60)[0] - place(page, k, 0, 0)[0] for k in (0, MOST + 2)]
+    assert after[0] / before[0] == pytest.approx(after[1] / before[1], rel=0.01)
+
+
+def test_choosing_methods_values_and_elements(page: Page, view):
+    state = view(*recipes()).state
+    choose(page, "Second", "net windows")
+    soon(lambda: state.comparison is not None and state.comparison.methods[1] == "net windows")
+    page.get_by_role("button", name="counts").click()
+    soon(lambda: state.comparison is not None and state.comparison.quantity == "counts")
+    soon(lambda: titles(page)[:6] == ["La", "Fe", "Sr", "Ti", "O", "Cu"])
+    settle(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("button", name="wt%").click()
+    soon(lambda: state.comparison is not None and state.comparison.quantity == "weight")
+    page.get_by_role("button", name="Fe", exact=True).click()
+    soon(lambda: titles(page)[:2] == ["La", "Sr"])
+    choose(page, "Second", state.first)
+    expect(page.get_by_text("First and second are the same: choose another one.")).to_be_visible()
+    choose(page, "Second", "net windows")
+    soon(lambda: state.comparison is not None)
+    expect(page.get_by_text("First and second are the same")).to_be_hidden()
+
+
+def test_what_cannot_be_read_is_said(page: Page, view, tmp_path):
+    state = view(*recipes()).state
+    page.get_by_role("button", name="More methods").click()
+    page.get_by_role("button", name="Velox or a table by path").click()
+    field = page.get_by_label("Path")
+    field.fill(str(tmp_path / "nothing"))
+    page.get_by_role("button", name="Add", exact=True).first.click()
+    expect(page.get_by_text("does not exist; check the name")).to_be_visible()
+    choose(page, "Second", "edsnb 2")
+    soon(lambda: state.comparison is not None)
+    page.get_by_role("button", name="Tables from this computer").click()
+    (tmp_path / "empty.csv").write_text("nothing,of,use\n1,2,3\n")
+    page.set_input_files("input[type=file]", tmp_path / "empty.csv")
+    expect(page.get_by_text("holds no table of composition")).to_be_visible()
+    choose(page, "Second", "edsnb 2")
+    soon(lambda: state.comparison is not None)
 
 
 def test_agreement(page: Page, view):
@@ -131,6 +183,29 @@ def test_phases_by_hand_and_stoichiometry(page: Page, view):
     expect(page.get_by_role("cell", name="SrTiO3")).to_be_visible()
 
 
+def test_everything_can_be_saved(page: Page, view, tmp_path):
+    view(*recipes(), phases=PHASES)
+    soon(lambda: titles(page)[:1] == ["La"])
+    with page.expect_download() as png:
+        page.get_by_role("button", name="Download").click()
+    assert png.value.suggested_filename == "maps.png"
+    png.value.save_as(tmp_path / "maps.png")
+    assert (tmp_path / "maps.png").read_bytes().startswith(b"\x89PNG")
+    choose(page, "Save", "Everything (ZIP)")
+    with page.expect_download() as archive:
+        page.get_by_role("button", name="Download").click()
+    archive.value.save_as(tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as files:
+        names = set(files.namelist())
+        table = files.read("stoichiometry.md").decode()
+    figures = {f"{name}.{form}" for name in ("maps", "agreement", "phases", "fit") for form in ("png", "svg")}
+    tables = {
+        f"{n}.{f}" for n in ("chips", "statistics", "stoichiometry", "worst") for f in ("csv", "html", "tex", "md")
+    }
+    assert names == figures | tables | {"comparison.py", "readme.txt"}
+    assert "SrTiO3" in table
+
+
 def test_spectra_without_a_map(page: Page, view, shot):
     state = view(analyse(real_file("EDS-STO.emd")), "velox-log").state
     soon(lambda: "Summed" in titles(page))
@@ -139,3 +214,35 @@ def test_spectra_without_a_map(page: Page, view, shot):
     expect(page.get_by_role("row", name="Ti")).to_contain_text("24.56 ± 3.23")
     settle(page)
     shot("compare-log")
+
+
+@pytest.mark.parametrize("theme", ["", "?dark=1"])
+def test_looks(page: Page, view, shot, theme):
+    page.set_viewport_size({"width": 1280, "height": 1250})
+    state = view(*recipes(), phases=PHASES, query=theme).state
+    soon(lambda: state.phases.found.table is not None and titles(page)[:1] == ["La"])
+    for name in ("Maps", "Agreement", "Phases", "Stoichiometry"):
+        tab(page, name)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        shot(f"compare-{name.lower()}{'-dark' if theme else ''}")
+
+
+LAB = [
+    "import edsnb\nfrom dataclasses import replace\nfrom tests.simulated import RECIPE, analysed",
+    "view = edsnb.CompareView(analysed(), replace(RECIPE, background='polynomial'), phases={'STO': 'SrTiO3'})",
+]
+
+
+@pytest.mark.parametrize(("name", "shown"), [("compare-lab", "view"), ("compare-ipywidget", "view.as_ipywidget()")])
+def test_in_jupyterlab(page: Page, lab, shot, name, shown):
+    lab.run(page, [*LAB, shown], name)
+    soon(lambda: titles(page)[:5] == ["La", "Fe", "Sr", "Ti", "O"])
+    page.wait_for_timeout(500)
+    click(page, 1, 20, 36)
+    expect(page.get_by_text("R1C2: ")).to_be_visible()
+    page.get_by_role("button", name="wt%").click()
+    expect(page.get_by_text("Values in wt%")).to_be_visible()
+    page.get_by_role("tab", name="Agreement").click()
+    element(page, "Sr")
+    soon(lambda: "Sr: one against the other" in titles(page))
+    shot(name, full_page=False)

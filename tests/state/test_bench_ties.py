@@ -174,3 +174,26 @@ def test_the_run_is_compared_and_the_selection_is_one(bench):
     compared.comparing.wait()
     assert len(compared.comparison) == 64
     assert compared.selected == ("R3C3",)
+
+
+def test_what_is_hidden_follows_when_it_is_looked_at(bench):
+    bench.tab = "chips"
+    fits = fit_state(bench, tab="fit")
+    compared = compare_state(bench, at_once, tab="compare")
+    chips = chip_state(bench, at_once, tab="chips")
+    shown = fits.analysis
+    for size in (8, 32):
+        bench.set(chip=size)
+        settle(bench)
+    bench.select(["R1C0"])
+    assert fits.analysis is compared.base is shown
+    assert [chips.regions.names[k] for k in chips.selected] == ["R1C0"]
+    bench.tab = "fit"
+    assert fits.analysis is bench.analysis
+    assert fits.name_of(fits.chip) == "R1C0"
+    assert compared.base is shown
+    bench.select(["R0C1"])
+    assert fits.name_of(fits.chip) == "R0C1"
+    bench.tab = "compare"
+    assert compared.base is bench.analysis
+    chips.wait()

@@ -1,4 +1,7 @@
-"""The explorers' states tied to the Workbench's: one grid, one set of elements, one selection, one result."""
+"""The explorers' states tied to the Workbench's: one grid, one set of elements, one selection, one result.
+
+Each takes the name of the tab that it stands in, if any: what is costly then waits until the tab is looked at.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from edsnb.state.bench.following import follow
 from edsnb.state.bench.intent import DEFAULTS
 from edsnb.state.bench.state import WorkbenchState
 from edsnb.state.chips.state import ChipState
@@ -39,7 +43,7 @@ class _Once:
         return called
 
 
-def chip_state(bench: WorkbenchState, deliver: Deliver) -> ChipState:
+def chip_state(bench: WorkbenchState, deliver: Deliver, *, tab: str | None = None) -> ChipState:
     """Return a ChipState over the Workbench's map, elements, grid and selection."""
     chips = ChipState(bench.image, recipe=bench.recipe, elements=bench.elements, deliver=deliver)
     chips.drawn.local = bench.local
@@ -74,7 +78,7 @@ def chip_state(bench: WorkbenchState, deliver: Deliver) -> ChipState:
     chips.param.watch(once.watcher(chosen_to_bench), "selected")
     bench.param.watch(once.watcher(image_to_chips), "image")
     bench.param.watch(once.watcher(grid_to_chips), "settings")
-    bench.param.watch(once.watcher(chosen_to_chips), "selected")
+    follow(bench, ["selected"], once.watcher(chosen_to_chips), tab=tab)
     return chips
 
 
@@ -94,7 +98,7 @@ def _wanted(bench: WorkbenchState, chips: ChipState) -> dict[str, Any]:
     }
 
 
-def fit_state(bench: WorkbenchState) -> FitState:
+def fit_state(bench: WorkbenchState, *, tab: str | None = None) -> FitState:
     """Return a FitState over the Workbench's last run and selection; another fit applied there is the bench's too."""
     fits = FitState(bench.analysis)
     once = _Once()
@@ -116,14 +120,14 @@ def fit_state(bench: WorkbenchState) -> FitState:
         bench.select([fits.name_of(fits.chip)])
 
     chosen_to_fits()
-    bench.param.watch(once.watcher(result_to_fits), "analysis")
-    bench.param.watch(once.watcher(chosen_to_fits), "selected")
+    follow(bench, ["analysis"], once.watcher(result_to_fits), tab=tab)
+    follow(bench, ["selected"], once.watcher(chosen_to_fits), tab=tab)
     fits.param.watch(once.watcher(result_to_bench), "result")
     fits.param.watch(once.watcher(chosen_to_bench), "chip")
     return fits
 
 
-def compare_state(bench: WorkbenchState, deliver: Deliver) -> CompareState:
+def compare_state(bench: WorkbenchState, deliver: Deliver, *, tab: str | None = None) -> CompareState:
     """Return a CompareState over the Workbench's last run and selection."""
     compared = CompareState(bench.analysis, local=bench.local, deliver=deliver)
     once = _Once()
@@ -145,8 +149,8 @@ def compare_state(bench: WorkbenchState, deliver: Deliver) -> CompareState:
         if compared.comparison is not None:
             compared.select(bench.selected)
 
-    bench.param.watch(once.watcher(result_to_compared), "analysis")
-    bench.param.watch(once.watcher(chosen_to_compared), "selected")
+    follow(bench, ["analysis"], once.watcher(result_to_compared), tab=tab)
+    follow(bench, ["selected"], once.watcher(chosen_to_compared), tab=tab)
     compared.param.watch(once.watcher(compared_anew), "comparison")
     compared.param.watch(once.watcher(chosen_to_bench), "selected")
     return compared

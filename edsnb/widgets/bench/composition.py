@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 from bokeh.models.widgets.tables import NumberFormatter
 
 from edsnb.core.regions import Regions
+from edsnb.state.bench.following import follow
 from edsnb.state.bench.results import QUANTITIES, Layer, chip_at, common_limits, layers, on_map, said, table
 from edsnb.state.bench.state import WorkbenchState
 from edsnb.widgets.figures.map_pane import BARE_MARGINS, MapPane
@@ -26,9 +27,9 @@ _TITLES = {"chip": "Chip", "status": "Status", "counts": "X-rays", "chi2": "χ²
 
 
 class CompositionView:
-    """The column `view`, with so many pixels of something else `beside` it."""
+    """The column `view`, with so many pixels of something else `beside` it, in the tab of this name if any."""
 
-    def __init__(self, state: WorkbenchState, *, beside: int = 0) -> None:
+    def __init__(self, state: WorkbenchState, *, beside: int = 0, tab: str | None = None) -> None:
         self.state = state
         self._quiet = self._waiting = False
         self._panes: list[MapPane] = []
@@ -38,8 +39,8 @@ class CompositionView:
         self._table: pn.widgets.Tabulator | None = None
         self._place = pn.Column(sizing_mode="stretch_width")
         self.view = self._layout(beside)
-        state.param.watch(lambda _: self._fill(), ["analysis", "quantity", "same_colours"])
-        state.param.watch(lambda _: self._select(), "selected")
+        follow(state, ["analysis", "quantity", "same_colours"], self._fill, tab=tab)
+        follow(state, ["selected"], self._select, tab=tab)
         self._fill()
 
     def _layout(self, beside: int) -> pn.Column:

@@ -75,9 +75,9 @@ class Workbench(EdsnbViewer):
         found.deliver_by(session_loop())
         self._tabs: list[tuple[str, Callable[[], Any]]] = [
             ("file", lambda: FilePanel(found, upload).view),
-            ("chips", lambda: ChipExplorer(state=chip_state(found, session_loop()))),
+            ("chips", lambda: ChipExplorer(state=chip_state(found, session_loop(), tab="chips"))),
             ("elements", lambda: ElementPicker(found.elements)),
-            ("fit", lambda: self._when_run(lambda: FitExplorer(state=fit_state(found)))),
+            ("fit", lambda: self._when_run(lambda: FitExplorer(state=fit_state(found, tab="fit")))),
             ("composition", self._composition),
             ("compare", lambda: self._when_run(lambda: self._compare())),
             ("code", self._code),
@@ -113,13 +113,13 @@ class Workbench(EdsnbViewer):
             ("Quantification", settings.quantification), ("Fit", settings.fitting), ("Export", exports.results),
             active=[0], toggle=True, width=_SIDE, margin=(4, 0),
         )  # fmt: skip
-        view = CompositionView(self.state, beside=_SIDE + 12).view
+        view = CompositionView(self.state, beside=_SIDE + 12, tab="composition").view
         view.styles = {"flex": "1 1 600px", "min-width": "0"}
         return pn.FlexBox(side, view, gap="12px", flex_wrap="wrap", align_items="flex-start")
 
     def _compare(self) -> CompareView:
         """Return the last run beside other methods."""
-        return CompareView(state=compare_state(self.state, session_loop()), local=self.state.local)
+        return CompareView(state=compare_state(self.state, session_loop(), tab="compare"), local=self.state.local)
 
     def _run_line(self) -> pn.Column:
         """Return what runs the analysis, and says how it went."""
@@ -167,11 +167,11 @@ class Workbench(EdsnbViewer):
 
         def fill() -> None:
             name, make = self._tabs[strip.active]
+            self.state.tab = name
             if not len(boxes[strip.active]):
                 boxes[strip.active].append(_made(make))
             for k, box in enumerate(boxes):
                 box.visible = k == strip.active
-            self.state.tab = name
 
         def show(*_: object) -> None:
             if self.state.tab in names:
