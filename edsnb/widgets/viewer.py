@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from html import escape
 from typing import Any
@@ -90,13 +91,22 @@ def session_loop() -> Deliver:
     In a served app that is Bokeh's next tick, which holds the document's lock; in a notebook the kernel's loop; without
     either, as in a script, a plain call.
     """
-    document = pn.state.curdoc
-    if document is not None and document.session_context is not None:
-        return partial(_next_tick, document)
     try:
-        return asyncio.get_running_loop().call_soon_threadsafe
+        soon = asyncio.get_running_loop().call_soon_threadsafe
     except RuntimeError:
         return at_once
+    document = pn.state.curdoc
+    if document is None or document.session_context is None:
+        return soon
+    # From the loop's own thread: Panel now and then puts another list of what is to be done into the document, and what
+    # a thread adds to the old one is lost.
+    return lambda function: _quietly(soon, partial(_next_tick, document, function))
+
+
+def _quietly(soon: Callable[[Callable[[], None]], object], function: Callable[[], None]) -> None:
+    """Call a function soon; not at all where the server has ended."""
+    with suppress(RuntimeError):
+        soon(function)
 
 
 def _next_tick(document: Any, function: Callable[[], None]) -> None:
