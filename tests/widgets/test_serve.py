@@ -219,6 +219,8 @@ async def _websocket(url: str, origin: str, token: str) -> str:
     except HTTPClientError as error:
         return str(error.code)
     connection.close()
+    while await connection.read_message() is not None:
+        pass
     return "open"
 
 
