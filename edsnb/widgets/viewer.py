@@ -6,23 +6,21 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from html import escape
 from typing import Any
 
 import panel as pn
-import panel_material_ui as pmui
 import param
 from bokeh.document import Document
 from bokeh.models.ui import UIElement
 from panel.io.notebook import patch_inline_stylesheets
 
-from edsnb.state.work import Deliver, Work, at_once
+from edsnb.state.work import Deliver, at_once
 from edsnb.widgets.setup import setup
 
 BLUE, ORANGE = "#0072B2", "#E69F00"
 """Okabe & Ito's blue, edsnb's own colour, and their orange, with which all that is selected is drawn."""
 
-_PAUSE_MS, _SOON_MS = 120, 400
+_PAUSE_MS = 120
 
 
 class EdsnbViewer(pn.viewable.Viewer):
@@ -68,21 +66,6 @@ def _inline_styles(view: pn.viewable.Viewable, root: Any) -> None:
     """Put the text of style sheets in the place of their address, which would be a CDN's."""
     for model in root.select({"type": UIElement}):
         patch_inline_stylesheets(model)
-
-
-def live_text(text: Any, **params: Any) -> pn.widgets.StaticText:
-    """Return a line of text, fixed or following a parameter or bound function, that screen readers read out.
-
-    The text is escaped. Not a pane, which sends its style sheets' addresses with each change, and not pmui.Typography,
-    whose text comes back changed from an ipywidget.
-    """
-    value = spoken(text) if isinstance(text, str) else pn.bind(spoken, text)
-    return pn.widgets.StaticText(value=value, **{"sizing_mode": "stretch_width", **params})
-
-
-def spoken(value: object) -> str:
-    """Return text as HTML that is read out when it changes."""
-    return f'<div role="status" aria-live="polite">{escape(str(value))}</div>'
 
 
 def session_loop() -> Deliver:
@@ -137,33 +120,3 @@ def later(function: Callable[[], None], pause_ms: int = _PAUSE_MS) -> None:
 def push(*panes: pn.viewable.Viewable) -> None:
     """Send changes made directly to Bokeh models in `panes`; in a served app Bokeh does that by itself."""
     pn.io.push_notebook(*panes)
-
-
-def work_bar(work: Work) -> pn.viewable.Viewable:
-    """Return a line that says what `work` is doing and how far it is, with a button to cancel it; hidden when idle.
-
-    Work that is soon done does not show it: the page would be laid out anew twice, which takes longer.
-    """
-
-    def share(done: int, total: int) -> int:
-        return min(100, round(100 * done / total)) if total else 0
-
-    bar = pmui.LinearProgress(
-        value=pn.bind(share, work.param.done, work.param.total),
-        variant="determinate",
-        sizing_mode="stretch_width",
-    )
-    button = pmui.Button(label="Cancel", variant="outlined", size="small", on_click=lambda _: work.cancel())
-
-    def line_of(what: str, done: int, total: int) -> str:
-        return f"{what} ... {share(done, total)} %"
-
-    text = live_text(pn.bind(line_of, work.param.what, work.param.done, work.param.total))
-    line = pn.Row(pn.Column(text, bar, sizing_mode="stretch_width"), button, sizing_mode="stretch_width")
-    line.visible = work.running
-
-    def follow() -> None:
-        line.visible = work.running
-
-    work.param.watch(lambda event: later(follow, _SOON_MS) if event.new else follow(), "running")
-    return line

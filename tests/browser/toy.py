@@ -13,7 +13,8 @@ from bokeh.plotting import figure
 
 from edsnb.errors import CancelledError
 from edsnb.state.work import Work
-from edsnb.widgets.viewer import EdsnbViewer, live_text, push, session_loop, work_bar
+from edsnb.widgets.parts.texts import WorkBar, live_text
+from edsnb.widgets.viewer import EdsnbViewer, push, session_loop
 
 
 class ToyState(param.Parameterized):
@@ -64,7 +65,7 @@ class Toy(EdsnbViewer):
             pmui.IntSlider.from_param(state.param.size),
             pane,
             pmui.Button(label="Start", on_click=lambda _: state.slow()),
-            work_bar(state.work),
+            WorkBar(state.work),
             live_text(pn.bind(lambda a: f"Answer: {a}", state.param.answer)),
             live_text(state.work.param.message),
         )

@@ -190,7 +190,7 @@ def test_two_explorers_do_not_disturb_each_other():
 
 def test_every_control_has_a_label(explorer):
     for view in explorer.__panel__().select(pn.widgets.Widget):
-        if not isinstance(view, pn.widgets.StaticText | pn.widgets.FileDropper):
+        if not isinstance(view, pn.widgets.FileDropper):
             assert view.name or getattr(view, "label", ""), view
     for view in explorer.__panel__().select(JSComponent):
         assert getattr(view, "label", "lines"), view

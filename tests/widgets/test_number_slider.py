@@ -7,7 +7,7 @@ import param
 import pytest
 
 from edsnb.widgets.parts.number_slider import NumberSlider
-from edsnb.widgets.parts.status_lines import StatusLines
+from edsnb.widgets.parts.texts import LiveText
 from edsnb.widgets.parts.ties import follow, tie
 from edsnb.widgets.setup import setup
 
@@ -75,7 +75,7 @@ def test_follow(state):
 
 def test_lines_follow_their_texts(state):
     other = Clamping(text="b")
-    lines = StatusLines.of([(state, "text"), (other, "text")])
+    lines = LiveText.of([(state, "text"), (other, "text")])
     assert lines.lines == ["", "b"]
     state.text = "a"
     assert lines.lines == ["a", "b"]

@@ -12,7 +12,6 @@ from urllib.error import HTTPError
 from urllib.parse import quote, unquote, urlencode
 from urllib.request import HTTPRedirectHandler, Request, build_opener, urlopen
 
-import panel as pn
 import pytest
 from bokeh.models import ImportedStyleSheet
 
@@ -20,6 +19,7 @@ from edsnb.errors import InputError
 from edsnb.io.roots import Roots
 from edsnb.state.bench.state import WorkbenchState
 from edsnb.state.shared import SHARED
+from edsnb.widgets.parts.texts import LiveText
 from edsnb.widgets.serving import session as pages
 from edsnb.widgets.serving.server import Serving, make_server, memory_mb, read_users
 from edsnb.widgets.serving.session import Site
@@ -29,7 +29,7 @@ from tests.served import serving
 
 def texts(page) -> str:
     """Return all that alerts on a page say, as HTML."""
-    return " ".join(line.value for part in page.main for line in part.select(pn.widgets.StaticText))
+    return " ".join(text for part in page.main for line in part.select(LiveText) for text in line.lines)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_a_page_that_cannot_be_made_says_so(root, monkeypatch, caplog):
 
     monkeypatch.setattr(pages, "Workbench", broken)
     site = Site(Roots.of([root]))
-    assert "out of &lt;b&gt;order&lt;/b&gt;" in texts(site.page())
+    assert "out of <b>order</b>" in texts(site.page())
     assert "a session could not be started" in caplog.text
     assert not site.sessions
 

@@ -21,6 +21,7 @@ from edsnb.state.bench.state import WorkbenchState
 from edsnb.widgets.bench.composition import CompositionView
 from edsnb.widgets.bench.settings import SettingsPanel
 from edsnb.widgets.bench.workbench import TITLES, Workbench
+from edsnb.widgets.parts.texts import LiveText
 from tests.helpers import real_file
 from tests.simulated import small
 from tests.state.test_workbench import settle
@@ -28,7 +29,8 @@ from tests.state.test_workbench import settle
 
 def lines(view) -> list[str]:
     """Return all lines of text in a view, as HTML."""
-    return [str(line.value) for line in view.select(pn.widgets.StaticText)]
+    lines = [text for line in view.select(LiveText) for text in line.lines]
+    return [*lines, *(str(code.value) for code in view.select(pn.widgets.StaticText))]
 
 
 def cannot(view) -> list[str]:
@@ -82,7 +84,7 @@ def test_a_tab_that_fails_says_so_and_the_others_work(bench, monkeypatch, caplog
     view = bench.__panel__()
     bench.state.tab = "elements"
     (said,) = cannot(view)
-    assert "no &lt;b&gt;luck" in said
+    assert "no <b>luck</b>" in said
     bench.state.tab = "code"
     assert "edsnb.Recipe(" in " ".join(lines(view))
 

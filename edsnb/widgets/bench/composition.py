@@ -14,9 +14,10 @@ from edsnb.state.bench.following import follow
 from edsnb.state.bench.results import QUANTITIES, Layer, chip_at, common_limits, layers, on_map, said, table
 from edsnb.state.bench.state import WorkbenchState
 from edsnb.widgets.figures.map_pane import BARE_MARGINS, MapPane
-from edsnb.widgets.parts.fields import DENSE_TABLE, ROW_PX, TEXT, if_any
+from edsnb.widgets.parts.fields import DENSE_TABLE, ROW_PX, TEXT, note
 from edsnb.widgets.parts.room import Room
-from edsnb.widgets.viewer import later, live_text
+from edsnb.widgets.parts.texts import live_text
+from edsnb.widgets.viewer import later
 
 _IN_A_ROW = {"Small": 8, "Medium": 3, "Large": 2}
 """Maps that stand side by side at most."""
@@ -55,7 +56,7 @@ class CompositionView:
         return pn.Column(
             Room(self._fit, beside=beside),
             pn.FlexBox(quantity, size, same, align_items="center", sizing_mode="stretch_width"),
-            *if_any(pn.bind(_why_no_maps, state.param.analysis)),
+            note(pn.bind(_why_no_maps, state.param.analysis)),
             self._maps,
             live_text(chosen, styles=TEXT, margin=(2, 6)),
             self._place,

@@ -10,8 +10,8 @@ import panel_material_ui as pmui
 
 from edsnb.state.bench.archive import CHOICES
 from edsnb.state.bench.state import WorkbenchState
-from edsnb.widgets.parts.fields import DENSE, if_any
-from edsnb.widgets.viewer import work_bar
+from edsnb.widgets.parts.fields import DENSE, note
+from edsnb.widgets.parts.texts import WorkBar
 
 
 class ExportPanel:
@@ -49,9 +49,9 @@ class ExportPanel:
         parts: list[Any] = [
             formats,
             make,
-            work_bar(exports.work),
-            *if_any(exports.work.param.message),
-            *if_any(exports.param.message),
+            WorkBar(exports.work),
+            note(exports.work.param.message),
+            note(exports.param.message),
             download,
         ]
         if state.local:

@@ -9,7 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from edsnb.state.bench.state import WorkbenchState
-from edsnb.widgets.parts.fields import DENSE, TEXT, if_any
+from edsnb.widgets.parts.fields import DENSE, TEXT, note
 
 _WIDTH = 460
 
@@ -32,7 +32,7 @@ class FilePanel:
         self._fill()
         left = pn.Column(
             pn.Row(self.field, again, sizing_mode="stretch_width"),
-            *if_any(pn.bind(_found, state.param.files, state.listing.param.running)),
+            note(pn.bind(_found, state.param.files, state.listing.param.running)),
             *([] if upload is None else [upload]),
             width=_WIDTH,
         )

@@ -12,7 +12,7 @@ from edsnb.core.fitting.background import BACKGROUNDS
 from edsnb.core.quant.kfactors import KFactors
 from edsnb.state.bench.intent import ENGINE_LABELS
 from edsnb.state.bench.state import WorkbenchState
-from edsnb.widgets.parts.fields import DENSE, DENSE_TABLE, ROW_PX, Fields, choice, if_any, number
+from edsnb.widgets.parts.fields import DENSE, DENSE_TABLE, ROW_PX, Fields, choice, note, number
 
 _THEORY, _TABLE = "Theory", "A table"
 _OF_FILE = ("beam_kev", "take_off_deg")
@@ -39,7 +39,7 @@ class SettingsPanel:
         return pn.Column(
             self._source(),
             self.fields.follow(choice("k-factors belong to", _CONVENTIONS), self._convention, state.set_convention),
-            *if_any(pn.bind(_said_of, state.param.recipe, state.param.analysis)),
+            note(pn.bind(_said_of, state.param.recipe, state.param.analysis)),
             _table(state),
             kept_out,
             self._numbers(("Film", "nm", "thickness_nm"), ("Density", "g/cm³", "density_g_cm3")),
@@ -123,7 +123,7 @@ class SettingsPanel:
             tie(choice("Engine", engines), "engine"),
             tie(pmui.Switch(label="Calibrate on the sum", **switch), "calibrate", show=bool, read=lambda v: v or False),
             tie(pmui.Switch(label="Proportions of L, M from the sum", **switch), "refine"),
-            *if_any(pn.bind(_calibrated, state.param.analysis)),
+            note(pn.bind(_calibrated, state.param.analysis)),
             sizing_mode="stretch_width",
         )
 

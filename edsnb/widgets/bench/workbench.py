@@ -25,7 +25,8 @@ from edsnb.widgets.fits.explorer import FitExplorer
 from edsnb.widgets.parts.code_view import code_block
 from edsnb.widgets.parts.fields import TEXT, alert
 from edsnb.widgets.parts.page import THEME, Page, make_page
-from edsnb.widgets.viewer import EdsnbViewer, live_text, session_loop, work_bar
+from edsnb.widgets.parts.texts import WorkBar, live_text
+from edsnb.widgets.viewer import EdsnbViewer, session_loop
 
 TITLES = {
     "file": "File",
@@ -139,8 +140,8 @@ class Workbench(EdsnbViewer):
                 align_items="center",
                 sizing_mode="stretch_width",
             ),
-            work_bar(state.opening),
-            work_bar(state.running),
+            WorkBar(state.opening),
+            WorkBar(state.running),
             *(alert(text, kind) for text, kind in self._texts()),
             sizing_mode="stretch_width",
         )

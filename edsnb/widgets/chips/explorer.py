@@ -32,8 +32,8 @@ from edsnb.widgets.figures.spectrum_pane import SpectrumPane
 from edsnb.widgets.parts.code_view import code_block
 from edsnb.widgets.parts.lazy_tabs import lazy_tabs
 from edsnb.widgets.parts.room import Room
-from edsnb.widgets.parts.status_lines import StatusLines
-from edsnb.widgets.viewer import EdsnbViewer, session_loop, work_bar
+from edsnb.widgets.parts.texts import LiveText, WorkBar
+from edsnb.widgets.viewer import EdsnbViewer, session_loop
 
 _FRAMES = (220, 640)
 """Least and greatest length of a map's longer side."""
@@ -135,21 +135,21 @@ class ChipExplorer(EdsnbViewer):
         """Return all that is said in words, and the bars of what is under way."""
         state = self.state
         works = (state.opening, state.pictures.counting, state.pictures.work, state.precision.work, state.showing)
-        self._said = StatusLines.of(
+        self._said = LiveText.of(
             [
                 (state, "pointed"), (state, "summary"), (state, "expected"), (state, "message"),
                 (state.pictures, "note"), (state.pictures, "message"), *((work, "message") for work in works),
             ],
             first_is_hover=True,
         )  # fmt: skip
-        return [self._said, *map(work_bar, works)]
+        return [self._said, *map(WorkBar, works)]
 
     def _spectra(self) -> list[pn.viewable.Viewable]:
         """Return the spectra, what they are of, and what moves the selection."""
         state = self.state
         return [
             pn.Row(selection_controls(state), choice(state, "together")),
-            StatusLines.of([(state, "chosen")]),
+            LiveText.of([(state, "chosen")]),
             self._spectrum.pane,
         ]
 

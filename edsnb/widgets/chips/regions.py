@@ -14,8 +14,8 @@ from edsnb.state.chips.drawn import COLOURS, LABEL_FILES, DrawnState
 from edsnb.state.chips.state import ChipState
 from edsnb.widgets.chips.controls import SMALL, WIDTH, choice, select
 from edsnb.widgets.parts.number_slider import NumberSlider
+from edsnb.widgets.parts.texts import live_text
 from edsnb.widgets.parts.ties import follow, tie
-from edsnb.widgets.viewer import live_text
 
 _LARGEST = "64MB"
 _WIDE = WIDTH - 14

@@ -16,7 +16,7 @@ from edsnb.state.elements.models import family_marks
 from edsnb.widgets.compare.controls import PLAIN
 from edsnb.widgets.figures.spectrum_pane import SpectrumPane
 from edsnb.widgets.parts.room import Room
-from edsnb.widgets.viewer import live_text, spoken
+from edsnb.widgets.parts.texts import live_text
 
 _TABLE_PX, _LEAST_PX = 400, 480
 """Width of the table, and least width of a spectrum beside it."""
@@ -141,7 +141,7 @@ class ChipPanel:
         self._say(said)
 
     def _say(self, text: str) -> None:
-        self._line.value = spoken(text)
+        self._line.put(text)
 
 
 def _pm(value: float, sd: float, digits: int) -> str:

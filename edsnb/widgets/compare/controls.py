@@ -8,8 +8,8 @@ import panel as pn
 import panel_material_ui as pmui
 
 from edsnb.state.compare.state import MOST, QUANTITIES, CompareState
+from edsnb.widgets.parts.texts import live_text
 from edsnb.widgets.parts.ties import follow, tie
-from edsnb.widgets.viewer import live_text
 
 _SMALL: dict[str, Any] = {"size": "small", "margin": (4, 6)}
 PLAIN = {"textTransform": "none", "& .MuiToggleButton-root": {"textTransform": "none"}}

@@ -17,8 +17,8 @@ from edsnb.widgets.compare.plots import AgreementPlots, BarPlot
 from edsnb.widgets.compare.tables import TABLE_STYLE, notes_html, statistics_html
 from edsnb.widgets.parts.code_view import code_block
 from edsnb.widgets.parts.room import Room
+from edsnb.widgets.parts.texts import LiveText, live_text
 from edsnb.widgets.parts.ties import follow, tie
-from edsnb.widgets.viewer import live_text, spoken
 
 
 class MapsPage:
@@ -29,7 +29,7 @@ class MapsPage:
         self.maps = MapRows(MOST, on_tap=self._tap, on_box=self._box)
         self.bars = BarPlot()
         self._said = live_text("")
-        files = export_controls(state, lambda text: setattr(self._said, "value", spoken(text)))
+        files = export_controls(state, self._said.put)
         self.view = pn.Column(
             Room(self.maps.resize), self.maps.pane, self.bars.pane, pn.FlexBox(colour_controls(state), files),
             self._said, sizing_mode="stretch_width",
@@ -164,16 +164,9 @@ def _html() -> pn.widgets.StaticText:
     return pn.widgets.StaticText(value="", sizing_mode="stretch_width", margin=(6, 6))
 
 
-def _problem(state: CompareState, say: Callable[[PhasesFound], str]) -> pn.widgets.StaticText:
+def _problem(state: CompareState, say: Callable[[PhasesFound], str]) -> LiveText:
     """Return a line that says what is missing, and is not there while nothing is."""
-    line = live_text(pn.bind(say, state.phases.param.found))
-
-    def show(*_: object) -> None:
-        line.visible = bool(say(state.phases.found))
-
-    state.phases.param.watch(show, "found")
-    show()
-    return line
+    return live_text(pn.bind(say, state.phases.param.found))
 
 
 def _no_phases(found: PhasesFound) -> str:

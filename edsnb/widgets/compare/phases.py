@@ -27,8 +27,9 @@ from edsnb.widgets.compare.figures import (
     outline_source,
     outlines,
 )
+from edsnb.widgets.parts.texts import live_text
 from edsnb.widgets.parts.ties import tie
-from edsnb.widgets.viewer import live_text, push
+from edsnb.widgets.viewer import push
 
 _SMALL: dict[str, Any] = {"size": "small", "margin": (4, 5)}
 _OUTLINED: dict[str, Any] = {**_SMALL, "variant": "outlined"}

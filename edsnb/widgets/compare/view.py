@@ -16,8 +16,9 @@ from edsnb.widgets.compare.chip import ChipPanel
 from edsnb.widgets.compare.controls import pair_controls
 from edsnb.widgets.compare.pages import AgreementPage, MapsPage, PhasesPage, code_page, notes_page, stoichiometry_page
 from edsnb.widgets.parts.lazy_tabs import lazy_tabs
+from edsnb.widgets.parts.texts import WorkBar, live_text
 from edsnb.widgets.parts.ties import follow
-from edsnb.widgets.viewer import EdsnbViewer, live_text, session_loop, work_bar
+from edsnb.widgets.viewer import EdsnbViewer, session_loop
 
 
 class CompareView(EdsnbViewer):
@@ -87,7 +88,7 @@ class CompareView(EdsnbViewer):
         for part in (tabs, chip):
             state.param.watch(follow(part, visible=lambda: state.comparison is not None), "comparison")
         return pn.Column(
-            pair_controls(state, local=self._local), work_bar(state.comparing),
+            pair_controls(state, local=self._local), WorkBar(state.comparing),
             live_text(state.param.message, styles={"font-size": "13px"}), problem, tabs, chip,
             sizing_mode="stretch_width",
         )  # fmt: skip

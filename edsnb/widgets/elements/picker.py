@@ -14,7 +14,8 @@ from edsnb.core.regions import Spectra
 from edsnb.state.elements.periodic import BY_SYMBOL
 from edsnb.state.elements.state import ElementState, Role
 from edsnb.widgets.elements.views import ChosenElements, ElementTable, FoundElements
-from edsnb.widgets.viewer import EdsnbViewer, live_text, session_loop, work_bar
+from edsnb.widgets.parts.texts import WorkBar, live_text
+from edsnb.widgets.viewer import EdsnbViewer, session_loop
 
 _ROLES = {Role.QUANTIFIED: "quantified", Role.DECONVOLVED: "deconvolved", Role.OFF: "off", Role.NO_LINE: "none"}
 """How the scripts call them."""
@@ -52,7 +53,7 @@ class ElementPicker(EdsnbViewer):
         told = pn.bind(_told, state.param.suggestions, state.work.param.message)
         return pn.FlexBox(
             _part(self._table, _line(state.param.message)),
-            _part(self._chosen, look, work_bar(state.work), _line(told), self._found),
+            _part(self._chosen, look, WorkBar(state.work), _line(told), self._found),
             sizing_mode="stretch_width", gap="16px",
         )  # fmt: skip
 

@@ -19,10 +19,11 @@ from edsnb.widgets.figures.spectrum_pane import SpectrumPane
 from edsnb.widgets.fits.tables import fill, ranking_frame, text_table
 from edsnb.widgets.fits.tabs import FitTabs
 from edsnb.widgets.parts.arrow_pad import ArrowPad
-from edsnb.widgets.parts.fields import if_any
+from edsnb.widgets.parts.fields import note
 from edsnb.widgets.parts.room import Room
+from edsnb.widgets.parts.texts import WorkBar, live_text
 from edsnb.widgets.parts.ties import tie
-from edsnb.widgets.viewer import EdsnbViewer, later, live_text, session_loop, work_bar
+from edsnb.widgets.viewer import EdsnbViewer, later, session_loop
 
 _FRAMES, _LEAST = (220, 480), 480
 """Least and greatest length of a map's longer side; least width of the spectrum."""
@@ -146,9 +147,9 @@ class FitExplorer(EdsnbViewer):
             pn.Row(scale, parts, width, margin=0),
             live_text(self.param.summary, **_LINE),
             self._spectrum.pane,
-            work_bar(state.work),
-            *if_any(state.param.message),
-            *if_any(state.work.param.message),
+            WorkBar(state.work),
+            note(state.param.message),
+            note(state.work.param.message),
         ]
 
     def _place(self) -> str:

@@ -24,9 +24,10 @@ from edsnb.widgets.fits.tables import (
 )
 from edsnb.widgets.fits.trial import trial_view
 from edsnb.widgets.parts.code_view import code_block
-from edsnb.widgets.parts.fields import if_any
+from edsnb.widgets.parts.fields import note
+from edsnb.widgets.parts.texts import WorkBar, live_text
 from edsnb.widgets.parts.ties import tie
-from edsnb.widgets.viewer import BLUE, ORANGE, live_text, push, work_bar
+from edsnb.widgets.viewer import BLUE, ORANGE, push
 
 _SMALL: dict[str, Any] = {"size": "small", "margin": (6, 4)}
 _LINE: dict[str, Any] = {"margin": (2, 8), "styles": {"font-size": "13px"}}
@@ -184,7 +185,7 @@ def _engines(state: FitState) -> Tab:
     engines.param.watch(lambda *_: refresh(), "results")
     refresh()
     view = pn.Column(
-        pn.Row(start, calibrated), work_bar(engines.work), *if_any(engines.work.param.message), said, table,
+        pn.Row(start, calibrated), WorkBar(engines.work), note(engines.work.param.message), said, table,
         sizing_mode="stretch_width",
     )  # fmt: skip
     return view, refresh

@@ -12,8 +12,8 @@ from edsnb.state.fits.state import FitState
 from edsnb.state.fits.trials import BY_HAND, TrialState
 from edsnb.widgets.elements.picker import ElementPicker
 from edsnb.widgets.fits.tables import differences_frame, fill, text_table
+from edsnb.widgets.parts.texts import live_text
 from edsnb.widgets.parts.ties import tie
-from edsnb.widgets.viewer import live_text
 
 _SMALL: dict[str, Any] = {"size": "small", "margin": (6, 4)}
 _LINE: dict[str, Any] = {"margin": (2, 8), "styles": {"font-size": "13px"}}

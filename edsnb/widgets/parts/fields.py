@@ -10,7 +10,7 @@ import panel_material_ui as pmui
 
 from edsnb.state.bench.intent import DEFAULTS
 from edsnb.state.bench.state import WorkbenchState
-from edsnb.widgets.viewer import live_text
+from edsnb.widgets.parts.texts import LiveText, live_text
 
 DENSE = {"size": "small", "sizing_mode": "stretch_width", "margin": (6, 4)}
 """How controls look beside the figures."""
@@ -94,11 +94,9 @@ class Fields:
             self._taking = False
 
 
-def if_any(text: Any, **params: Any) -> list[Any]:
-    """Return a line of text that takes no room while there is nothing to say."""
-    line = live_text(text, **{"styles": TEXT, "margin": (2, 6), **params})
-    line.visible = pn.bind(bool, text)
-    return [line]
+def note(text: Any) -> LiveText:
+    """Return a line beside controls, which takes no room while there is nothing to say."""
+    return live_text(text, styles=TEXT, margin=(2, 6))
 
 
 def alert(text: Any, severity: str, **params: Any) -> pmui.Alert:

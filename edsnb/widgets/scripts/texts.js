@@ -1,7 +1,6 @@
 // Lines of text that change often: plain elements, so that Bokeh does not lay out the whole page at each change.
-export function render({model}) {
+export function render({model, el}) {
   const root = document.createElement("div")
-  root.className = "lines"
   function show() {
     while (root.children.length > model.lines.length) root.lastChild.remove()
     model.lines.forEach((text, i) => {
@@ -15,8 +14,12 @@ export function render({model}) {
       if (line.textContent !== text) line.textContent = text
       line.hidden = text === ""
     })
+    // With all its margins.
+    const host = el.getRootNode().host
+    if (host !== undefined) host.toggleAttribute("data-empty", model.lines.every(text => text === ""))
   }
   model.on("lines", show)
+  model.on("after_layout", show)
   show()
   return root
 }
