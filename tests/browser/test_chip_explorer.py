@@ -149,7 +149,7 @@ def test_drawing(page: Page, serve, shot, tmp_path, monkeypatch):
     np.save(tmp_path / "grains.npy", labels)
     page.locator("input[type=file]").set_input_files(tmp_path / "grains.npy")
     until(lambda: "grains 2" in state.drawn.names)
-    expect(page.get_by_text("1 regions from grains.npy.")).to_be_visible()
+    expect(page.get_by_text("1 region from grains.npy.")).to_be_visible()
     monkeypatch.chdir(tmp_path)
     found = {"image": small().image}
     exec(made[-1].code(), found)

@@ -183,10 +183,10 @@ def test_in_jupyterlab(page: Page, lab, shot, name, shown):
     button = page.get_by_role("button", name="Chip right")
     button.wait_for()
     button.click()
-    expect(page.get_by_text("R0C1 (y 0 to 15, x 16 to 31 px)")).to_be_visible()
+    expect(page.get_by_text("R0C1 (y 0:16, x 16:32 px)")).to_be_visible()
     button.focus()
     page.keyboard.press("ArrowDown")
-    expect(page.get_by_text("R1C1 (y 16 to 31, x 16 to 31 px)")).to_be_visible()
+    expect(page.get_by_text("R1C1 (y 16:32, x 16:32 px)")).to_be_visible()
     if shown == "explorer":
         until(lambda: np.array_equal(drawn(page, "raw_counts0"), counts_of(5)))
         page.get_by_role("tab", name="Another fit").click()

@@ -206,7 +206,7 @@ def test_explorers_share_what_is_set(page: Page, server: Served):
     expect(page.get_by_text("9 chips in ")).to_be_visible()
     expect(page).to_have_url(re.compile("chip=17"))
     tab(page, "Fit")
-    expect(page.get_by_text(re.compile(r"^R2C2 \(y 34 to 50, "))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^R2C2 \(y 34:51, "))).to_be_visible()
     tab(page, "Elements")
     page.get_by_role("gridcell", name=re.compile("^Lanthanum")).click()
     expect(page).to_have_url(re.compile("deconvolve=.*La"))

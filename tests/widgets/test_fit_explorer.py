@@ -66,7 +66,7 @@ def test_map_spectrum_words_and_tables_follow_the_chip():
     state = explorer.state
     state.chip = 9
     assert explorer._spectrum.title.text.startswith("R2C1: ")
-    assert explorer.summary.startswith("R2C1 (y 32 to 47, x 16 to 31 px): ")
+    assert explorer.summary.startswith("R2C1 (y 32:48, x 16:32 px): ")
     assert explorer.place.startswith(f"{state.place + 1} of 16 by chi-square")
     fitted = analysed().fit
     drawn = explorer._spectrum.source.data["raw_counts0"]

@@ -16,6 +16,7 @@ from edsnb.core.regions import Regions
 from edsnb.errors import EdsnbError, InputError
 from edsnb.io.files import distinct
 from edsnb.io.label_images import ENDINGS, read_label_image
+from edsnb.io.words import counted
 from edsnb.state.chips.pictures import Picture
 
 COLOURS = ("#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0072B2", "#FFFFFF")
@@ -208,7 +209,7 @@ class DrawnState(param.Parameterized):
             shape = Label(shown_as or str(path), value, self.zero_outside)
             name = distinct(f"{Path(shown_as or path).stem} {value}", [a.name for a in areas])
             areas.append(Area(name, self._colour(len(areas)), (Step(shape, mask),)))
-        self._put(tuple(areas), f"{len(masks)} regions from {Path(shown_as or path).name}.")
+        self._put(tuple(areas), f"{counted(len(masks), 'region')} from {Path(shown_as or path).name}.")
 
     def set_corners(self, name: str, number: int, corners: Sequence[Point]) -> None:
         """Give a polygon of a region, the `number`-th of its steps, other corners."""

@@ -184,7 +184,7 @@ class FitState(param.Parameterized):
         where = ""
         if regions is not None and regions.boxes[chip, 0] >= 0:
             y0, y1, x0, x1 = regions.boxes[chip].tolist()
-            where = f" (y {y0} to {y1 - 1}, x {x0} to {x1 - 1} px)"
+            where = f" (y {y0}:{y1}, x {x0}:{x1} px)"
         counts = f"{fit.spectra.counts[chip, fit.channels].sum():,.0f} X-rays"
         chi2 = f"reduced χ² {fit.chi2[chip]:.3f}" if np.isfinite(fit.chi2[chip]) else "no χ²"
         return f"{found.names[chip]}{where}: {counts}; {chi2}; {self.status.name}: {self.status.sentence}."

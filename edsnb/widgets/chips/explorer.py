@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
+import param
 
 from edsnb.core.image import SpectrumImage
 from edsnb.plots.colours import MIX, mix
@@ -33,7 +34,7 @@ from edsnb.widgets.parts.code_view import code_block
 from edsnb.widgets.parts.lazy_tabs import lazy_tabs
 from edsnb.widgets.parts.room import Room
 from edsnb.widgets.parts.texts import LiveText, WorkBar
-from edsnb.widgets.viewer import EdsnbViewer, session_loop
+from edsnb.widgets.viewer import EdsnbViewer, later, session_loop
 
 _FRAMES = (220, 640)
 """Least and greatest length of a map's longer side."""
@@ -41,6 +42,8 @@ _HIGH = 0.3
 """Of the window's height: more would push the spectrum out of sight."""
 _GAP = 24
 _MOST_OVERLAID = 6
+_CUT = ("grid", "regions", "drawn_regions", "use")
+_AFTER_LINES_MS = 40
 
 
 class ChipExplorer(EdsnbViewer):
@@ -83,6 +86,7 @@ class ChipExplorer(EdsnbViewer):
             MapPane(title, on_tap=state.tapped, on_hover=state.hover) for title in ("Image", "EDS map")
         )
         self._left.link(self._right)
+        self._waiting = False
         self._spectrum = SpectrumPane(height=200, on_window=state.pictures.set_window)
         self._draw_all()
         self._tools = [MapTools(pane, state.drawing) for pane in (self._left, self._right)]
@@ -168,13 +172,26 @@ class ChipExplorer(EdsnbViewer):
     def _watch(self) -> None:
         state, pictures = self.state, self.state.pictures
         state.param.watch(lambda *_: self._draw_all(), "image")
-        state.param.watch(lambda *_: self._draw_chips(), ["grid", "regions", "drawn_regions", "use"])
-        state.param.watch(lambda *_: self._draw_selected(), ["selected", "regions"])
-        state.param.watch(lambda *_: self._draw_spectra(), ["spectra", "together"])
+        state.param.watch(self._cut_or_chosen, [*_CUT, "selected", "spectra", "together"])
         state.elements.param.watch(lambda *_: self._draw_spectra(), ["elements", "deconvolve", "energy"])
         pictures.param.watch(lambda *_: self._draw_picture(self._left, pictures.left, "grey"), "left")
         pictures.param.watch(lambda *_: self._draw_picture(self._right, pictures.right, "cividis"), "right")
         pictures.param.watch(lambda *_: self._contrast(), ["survey_contrast", "map_contrast"])
+
+    def _cut_or_chosen(self, *events: param.parameterized.Event) -> None:
+        """Draw what has changed of the chips; after another cut the lines first, as that is what the hand waits for."""
+        names = {event.name for event in events}
+        if names.intersection(_CUT):
+            self._draw_chips()
+        if names & {"selected", "regions"}:
+            self._draw_selected()
+        if not names & {"spectra", "together"}:
+            return
+        if names.isdisjoint(_CUT):
+            self._draw_spectra()
+        elif not self._waiting:
+            self._waiting = True
+            later(self._draw_spectra, _AFTER_LINES_MS)
 
     def _draw_all(self) -> None:
         state = self.state
@@ -226,6 +243,7 @@ class ChipExplorer(EdsnbViewer):
             pane.select(self.state.selected, self.state.regions)
 
     def _draw_spectra(self) -> None:
+        self._waiting = False
         state, spectra = self.state, self.state.spectra
         if spectra is None or state.image is None:
             self._spectrum.show(np.array([0.0, 1.0]), {}, title="")

@@ -36,7 +36,7 @@ class NumberSlider(JSComponent):
     def _handle_msg(self, data: Any) -> None:
         number, value = data
         # All that changes goes to the browser as one message, the answer with it.
-        with pn.io.hold(freeze=True):
+        with pn.io.hold():
             try:
                 self.value = value
             finally:

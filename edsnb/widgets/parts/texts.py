@@ -12,6 +12,8 @@ from panel.custom import JSComponent
 from edsnb.state.work import Work
 from edsnb.widgets.scripts import script
 
+_STYLES = {"font-size": "13px"}
+
 
 class LiveText(JSComponent):
     """Texts below each other, read out by screen readers; empty ones take no room.
@@ -27,7 +29,7 @@ class LiveText(JSComponent):
     _stylesheets: ClassVar[list[str]] = [script("texts.css")]
 
     def __init__(self, **params: Any) -> None:
-        super().__init__(**{"sizing_mode": "stretch_width", "margin": (2, 8), **params})
+        super().__init__(**{"sizing_mode": "stretch_width", "margin": (2, 8), "styles": _STYLES, **params})
 
     @classmethod
     def of(cls, sources: list[tuple[param.Parameterized, str]], **params: Any) -> LiveText:
