@@ -167,8 +167,9 @@ def _table(state: WorkbenchState) -> pn.Column:
         analysis = state.analysis
         box.visible = analysis is not None
         if analysis is not None:
-            frame = analysis.quantification.kfactors.to_frame()
-            table.value = frame.drop(columns=["convention", "source"])
+            frame = analysis.quantification.kfactors.to_frame().drop(columns=["convention", "source"])
+            if not frame.equals(table.value):
+                table.value = frame
 
     box = pn.Column(table, sizing_mode="stretch_width")
     state.param.watch(fill, "analysis")

@@ -1,5 +1,6 @@
 // What long work is doing, how far it is, and a button to cancel it.
-const SOON_MS = 400
+// What is done sooner is not told: the page would be laid out anew twice, which takes longer.
+const SOON_MS = 700
 
 export function render({model}) {
   const root = document.createElement("div")
