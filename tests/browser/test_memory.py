@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import PATIENCE_MS, settle
+from tests.browser.conftest import PATIENCE_MS, settle, until
 from tests.browser.figures import place, titles
 from tests.served import Served, serving
 
@@ -55,6 +55,7 @@ def open_file(page: Page, name: str) -> None:
 
 def click_about(page: Page, clicks: int) -> None:
     """Click at one chip after the other in the composition, without waiting for what follows."""
+    until(lambda: "La (at%)" in titles(page))
     la = titles(page).index("La (at%)")
     for k in range(clicks):
         page.mouse.click(*place(page, la, 8 + 16 * (k // 4 % 4), 8 + 16 * (k % 4)))
