@@ -10,9 +10,6 @@ from typing import Any
 
 import panel as pn
 import param
-from bokeh.document import Document
-from bokeh.models.ui import UIElement
-from panel.io.notebook import patch_inline_stylesheets
 
 from edsnb.state.work import Deliver, at_once
 from edsnb.widgets.setup import setup
@@ -48,24 +45,13 @@ class EdsnbViewer(pn.viewable.Viewer):
 
     def as_ipywidget(self) -> Any:
         """Return the widget as an ipywidget, to stand beside others in an ``ipywidgets.HBox``."""
-        from jupyter_bokeh.widgets import BokehModel
+        from edsnb.widgets.parts.ipywidget import ipywidget_of
 
-        view = self.__panel__()
-        if _inline_styles not in view._hooks:
-            view._hooks.append(_inline_styles)
-        root = view.get_root(Document())
-        _inline_styles(view, root)
-        return BokehModel(root, combine_events=True)
+        return ipywidget_of(self.__panel__())
 
     def code(self) -> str:
         """Return Python that repeats what the widget shows."""
         return str(self.state.code())
-
-
-def _inline_styles(view: pn.viewable.Viewable, root: Any) -> None:
-    """Put the text of style sheets in the place of their address, which would be a CDN's."""
-    for model in root.select({"type": UIElement}):
-        patch_inline_stylesheets(model)
 
 
 def session_loop() -> Deliver:

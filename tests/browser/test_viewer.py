@@ -7,7 +7,6 @@ from functools import partial
 
 import panel as pn
 import panel_material_ui as pmui
-import pytest
 from playwright.sync_api import Page, expect
 
 from edsnb.state.work import Work
@@ -65,17 +64,3 @@ def test_work_that_ends_while_the_page_loads_is_shown(page: Page, serve):
     serve(app)
     page.wait_for_timeout(ends[-1] + 1000)
     expect(page.get_by_role("button", name="done")).to_have_count(len(ends))
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"), [("toy-lab", "Toy()"), ("toy-ipywidget", "toy = Toy(); toy.as_ipywidget()")]
-)
-def test_in_jupyterlab(page: Page, lab, shot, name, shown):
-    lab.run(page, ["from tests.browser.toy import Toy", shown], name)
-    page.get_by_role("slider", name="Size (px)").wait_for()
-    slide(page, "Size (px)", 3)
-    page.wait_for_function(f"() => ({TITLES})().includes('7 points')")
-    page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.get_by_text("Counting ...")).to_be_visible()
-    expect(page.get_by_text("Answer: 42")).to_be_visible()
-    shot(name, full_page=False)
