@@ -234,6 +234,8 @@ def test_looks(page: Page, view, shot, theme):
     soon(lambda: state.phases.found.table is not None and titles(page)[:1] == ["La"])
     for name in ("Maps", "Agreement", "Phases", "Stoichiometry"):
         tab(page, name)
+        # The page is made when its tab is first looked at.
+        page.wait_for_timeout(2500)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         shot(f"compare-{name.lower()}{'-dark' if theme else ''}")
 

@@ -94,8 +94,8 @@ class ChipPanel:
             cells = [
                 _pm(comparison.first[number, k], comparison.first_sd[number, k], digits),
                 _pm(comparison.second[number, k], comparison.second_sd[number, k], digits),
-                f"{difference[k]:+.{digits}f}" if np.isfinite(difference[k]) else "–",
-                f"{z[k]:+.1f}" if np.isfinite(z[k]) else "–",
+                f"{difference[k]:+z.{digits}f}" if np.isfinite(difference[k]) else "–",
+                f"{z[k]:+z.1f}" if np.isfinite(z[k]) else "–",
             ]
             lines.append(f"<tr><td>{escape(element)}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
         first, second = (escape(method) for method in comparison.methods)

@@ -8,6 +8,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from edsnb.state.compare.state import MOST, QUANTITIES, CompareState
+from edsnb.widgets.parts.icons import SWAP
 from edsnb.widgets.parts.texts import live_text
 from edsnb.widgets.parts.ties import follow, tie
 
@@ -26,7 +27,7 @@ def pair_controls(state: CompareState, *, local: bool = True) -> pn.viewable.Vie
     """Return the choice of both methods, of the values and the elements; `local` as for `more_methods`."""
     first, second = (_method(state, name) for name in ("first", "second"))
     swap = pmui.IconButton(
-        icon="swap_horiz", label="Swap first and second", on_click=lambda _: state.swap(), size="small", margin=(8, 2)
+        icon=SWAP, label="Swap first and second", on_click=lambda _: state.swap(), size="small", margin=(8, 2)
     )
     run = pmui.Button(
         label="Compare", variant="contained", on_click=lambda _: state.run(), size="small", margin=(10, 6)

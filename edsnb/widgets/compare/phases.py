@@ -27,6 +27,7 @@ from edsnb.widgets.compare.figures import (
     outline_source,
     outlines,
 )
+from edsnb.widgets.parts.icons import REMOVE
 from edsnb.widgets.parts.texts import live_text
 from edsnb.widgets.parts.ties import tie
 from edsnb.widgets.viewer import push
@@ -173,7 +174,7 @@ class PhaseEditor:
         for name, field in fields.items():
             field.param.watch(lambda event, name=name: self._change(k, name, event.new), "value")
         gone = pmui.IconButton(
-            icon="delete", label=f"Remove phase {k + 1}", on_click=lambda _: self.state.phases.remove(k), size="small",
+            icon=REMOVE, label=f"Remove phase {k + 1}", on_click=lambda _: self.state.phases.remove(k), size="small",
             margin=(8, 2),
         )  # fmt: skip
         return pn.Row(*fields.values(), gone, visible=False), fields

@@ -20,8 +20,8 @@ def statistics_html(state: CompareState) -> str:
     """Return the table of agreement as HTML: by element, and by phase where phases are known."""
     comparison = state.comparison
     head = (
-        ("chips", lambda a: f"{a['n']:.0f}"), ("bias", lambda a: f"{a['bias']:+.2f} ± {a['bias_se']:.2f}"),
-        ("limits of agreement", lambda a: f"{a['lower']:+.2f} to {a['upper']:+.2f}"),
+        ("chips", lambda a: f"{a['n']:.0f}"), ("bias", lambda a: f"{a['bias']:+z.2f} ± {a['bias_se']:.2f}"),
+        ("limits of agreement", lambda a: f"{a['lower']:+z.2f} to {a['upper']:+z.2f}"),
         ("ratio", lambda a: f"{a['ratio']:.3f}"), ("slope", lambda a: f"{a['slope']:.3f}"),
         ("Pearson's r", lambda a: f"{a['pearson']:.3f}"), ("concordance", lambda a: f"{a['concordance']:.3f}"),
         ("rms of z", lambda a: f"{a['z_rms']:.2f}"),

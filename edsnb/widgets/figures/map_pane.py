@@ -249,8 +249,7 @@ class MapPane:
         if grid is not None:
             # Fainter where lines are so dense that they would hide the picture.
             between = min(grid.step, grid.size) * self._width / max(self._shape)
-            strength = min(max(between / _SPARSE_PX, 0.25), 1.0)
-            strength = round(8 * strength) / 8
+            strength = round(8 * min(max(between / _SPARSE_PX, 0.25), 1.0)) / 8
             self._chips[0].glyph.line_alpha, self._chips[1].glyph.line_alpha = 0.35 * strength, 0.8 * strength
         self._draw("grid", grid_lines(grid, self._shape) if grid is not None else _NO_LINES)
 

@@ -15,7 +15,7 @@ def lazy_tabs(pages: Mapping[str, Callable[[], Any]], **params: Any) -> pmui.Tab
     Not Tabs that are ``dynamic``: in a notebook Panel sends their pages with style sheets of a network's address.
     """
     places = [pn.Column(sizing_mode="stretch_width", min_height=200, margin=0) for _ in pages]
-    tabs = pmui.Tabs(*zip(pages, places, strict=True), **params)
+    tabs = pmui.Tabs(*zip(pages, places, strict=True), sx={"& .MuiTab-root": {"textTransform": "none"}}, **params)
     makers = list(pages.values())
 
     def fill(*_: object) -> None:
