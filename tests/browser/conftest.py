@@ -95,6 +95,9 @@ def serve(page: Page) -> Iterator[Callable[..., Page]]:
         return page
 
     yield start
+    # What a server that ends had still to send would be a warning later.
+    page.goto("about:blank")
+    page.wait_for_timeout(300)
     pn.state.kill_all_servers()
 
 
