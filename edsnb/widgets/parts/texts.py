@@ -15,7 +15,14 @@ from edsnb.widgets.scripts import script
 _STYLES = {"font-size": "13px"}
 
 
-class LiveText(JSComponent):
+class _Told(JSComponent):
+    """Shows what Python says; whatever the browser sends back of it is dropped, as it would end the tie to the state."""
+
+    def _process_events(self, events: dict[str, Any]) -> None:
+        pass
+
+
+class LiveText(_Told):
     """Texts below each other, read out by screen readers; empty ones take no room.
 
     Not Panel's own text, at whose change Bokeh lays out the whole page, which takes longer than drawing two maps; nor a
@@ -54,7 +61,7 @@ def live_text(text: Any, **params: Any) -> LiveText:
     return LiveText(lines=lines, **params)
 
 
-class WorkBar(JSComponent):
+class WorkBar(_Told):
     """Says what a `Work` is doing and how far it is, with a button to cancel it; hidden when idle.
 
     Work that is soon done does not show it: what stands below would jump.
