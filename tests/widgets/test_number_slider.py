@@ -7,7 +7,7 @@ import param
 import pytest
 
 from edsnb.widgets.parts.number_slider import NumberSlider
-from edsnb.widgets.parts.texts import LiveText
+from edsnb.widgets.parts.texts import LiveText, live_text
 from edsnb.widgets.parts.ties import follow, tie
 from edsnb.widgets.setup import setup
 
@@ -79,3 +79,14 @@ def test_lines_follow_their_texts(state):
     assert lines.lines == ["", "b"]
     state.text = "a"
     assert lines.lines == ["a", "b"]
+
+
+def test_what_the_browser_sends_back_does_not_end_the_tie_to_the_state():
+    class State(param.Parameterized):
+        text = param.String("first")
+
+    state = State()
+    line = live_text(state.param.text)
+    line._process_events({"lines": ["first"]})
+    state.text = "second"
+    assert line.lines == ["second"]
