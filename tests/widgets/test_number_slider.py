@@ -81,12 +81,14 @@ def test_lines_follow_their_texts(state):
     assert lines.lines == ["a", "b"]
 
 
-def test_what_the_browser_sends_back_does_not_end_the_tie_to_the_state():
+def test_what_the_browser_sends_back_changes_no_text():
     class State(param.Parameterized):
         text = param.String("first")
 
     state = State()
     line = live_text(state.param.text)
-    line._process_events({"lines": ["first"]})
     state.text = "second"
+    line._process_events({"lines": ["first"]})
     assert line.lines == ["second"]
+    state.text = "third"
+    assert line.lines == ["third"]

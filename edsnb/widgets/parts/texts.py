@@ -16,7 +16,7 @@ _STYLES = {"font-size": "13px"}
 
 
 class _Told(JSComponent):
-    """Shows what Python says; what the browser sends back of it is dropped: it would end the tie to the state."""
+    """Shows what Python says; what the browser sends back of it is dropped, as it may be older."""
 
     def _process_events(self, events: dict[str, Any]) -> None:
         pass
