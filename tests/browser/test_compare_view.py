@@ -79,7 +79,7 @@ def view(serve):
 def test_maps_and_the_chip_that_is_clicked(page: Page, view):
     state = view(*recipes(), phases=PHASES).state
     soon(lambda: titles(page)[:5] == ["La", "Fe", "Sr", "Ti", "O"])
-    assert ratio(page, 1, 60) == pytest.approx(1.0, abs=0.02)
+    soon(lambda: ratio(page, 1, 60) == pytest.approx(1.0, abs=0.02))
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     click(page, 1, 12, 30)
     soon(lambda: state.selected == ("R1C3",))
