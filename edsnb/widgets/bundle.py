@@ -15,9 +15,8 @@ _WHOLE = 10_000
 def use_loaded_scripts(viewable: Any, root: Any, changed: Any, old_models: Any) -> None:
     """Leave the library out of all widgets but the one that the browser makes first; a hook of Panel's.
 
-    In a notebook each Material widget carries the whole library, 1.5 MB, and the browser sends what it was sent back
-    to Python: a tab of some ten widgets is more than Jupyter lets through its socket, and ends the connection. The
-    browser keeps a library by its `bundle`, and does not look at the text of the second one.
+    In a notebook each Material widget carries the whole library, 1.5 MB, and the notebook's file would hold all of
+    them. The browser keeps a library by its `bundle`, and does not look at the text of the second one.
     """
     if changed is viewable or old_models is None:
         whole = _with_library(root)

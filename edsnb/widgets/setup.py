@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import cache
 from typing import Any
 
 import holoviews as hv
 import panel as pn
-from bokeh.util.warnings import BokehUserWarning
 from panel.reactive import Syncable
 
 from edsnb.widgets.bundle import use_loaded_scripts
+from edsnb.widgets.notebook import prepare_notebook
 
 
 @cache
@@ -28,8 +27,6 @@ def setup() -> None:
     import panel_material_ui  # noqa: F401
 
     hv.Store.set_current_backend("bokeh")
-    # The browser sends models that were added later than the page once more at first; Bokeh keeps its own.
-    warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
     # Without a graphics card WebGL is drawn in software, up to five times slower than the canvas.
     hv.renderer("bokeh").webgl = False
     # A click that follows a change at once is answered by Panel without the document's lock, and Bokeh then refuses
@@ -39,3 +36,4 @@ def setup() -> None:
     hooks: list[Any] = pn.viewable.Viewable._preprocessing_hooks
     hooks.append(use_loaded_scripts)
     pn.extension("tabulator", "filedropper", inline=True)
+    prepare_notebook()

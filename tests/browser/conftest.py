@@ -52,12 +52,13 @@ def page(page: Page) -> Iterator[Page]:
     page.set_default_timeout(PATIENCE_MS)
     wrong: list[str] = []
     foreign: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.add_init_script("Error.stackTraceLimit = 60")
+    page.on("pageerror", lambda error: wrong.append(f"{error}\n{error.stack}"))
     page.on("request", lambda r: foreign.append(r.url) if not _is_local(r.url) else None)
     yield page
     ours = [text for text in wrong if _PANELS_OWN not in text]
-    said = (ours, foreign)
-    assert said == ([], []), "errors in the page, and addresses that it fetched from elsewhere"
+    assert not ours, "errors in the page:\n" + "\n".join(ours)
+    assert foreign == [], "addresses that the page fetched from elsewhere"
 
 
 def _is_local(url: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
 from typing import Any
 
 from bokeh.document import Document
@@ -12,11 +14,25 @@ from jupyter_bokeh.widgets import BokehModel
 from panel.io.notebook import patch_inline_stylesheets
 from panel.viewable import Viewable
 
+from edsnb.widgets.viewer import session_loop
+
 
 class OfflineModel(BokehModel):  # type: ignore[misc]
     """An ipywidget of a Bokeh model whose style sheets are always sent as text, not as addresses of a CDN."""
 
     _inlining = False
+
+    def __init__(self, model: Any, **params: Any) -> None:
+        self._deliver = session_loop()
+        super().__init__(model, **params)
+
+    def _sync_model(self, model: Any, content: Any, buffers: Any) -> None:
+        # Where a notebook showed ipywidgets before edsnb's, the kernel answers all of them on another thread.
+        answer = partial(super()._sync_model, model, content, buffers)
+        if threading.current_thread() is threading.main_thread():
+            answer()
+        else:
+            self._deliver(answer)
 
     def _document_patched(self, event: Any) -> None:
         if self._inlining:
