@@ -42,6 +42,7 @@ from edsnb.widgets.compare.figures import (
     outline_source,
     outlines,
 )
+from edsnb.widgets.figures.figure_pane import FigurePane
 from edsnb.widgets.viewer import push
 
 _LABEL, _GAP, _TOOLS, _LETTER = 46, 6, 40, 7
@@ -92,7 +93,7 @@ class MapRows:
         grid = gridplot(self.figures, toolbar_location="right", merge_tools=True, toolbar_options={"logo": None})
         grid.spacing = 6
         grid.toolbar.active_drag = None
-        self.pane = pn.pane.Bokeh(bokeh_column(grid, self.readout), sizing_mode="fixed", margin=0)
+        self.pane = FigurePane(bokeh_column(grid, self.readout), sizing_mode="fixed", margin=0)
 
     def show(
         self,

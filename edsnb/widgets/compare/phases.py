@@ -27,6 +27,7 @@ from edsnb.widgets.compare.figures import (
     outline_source,
     outlines,
 )
+from edsnb.widgets.figures.figure_pane import FigurePane
 from edsnb.widgets.parts.icons import REMOVE
 from edsnb.widgets.parts.texts import live_text
 from edsnb.widgets.parts.ties import tie
@@ -58,7 +59,7 @@ class PhaseMap:
         draw_outlines(plot, self._outline)
         self._bar = add_scale_bar(plot, size=12)
         self.figure = plot
-        self.pane = pn.pane.Bokeh(plot, width=_SIDE + 75, sizing_mode="fixed")
+        self.pane = FigurePane(plot, width=_SIDE + 75, sizing_mode="fixed")
 
     def show(self, phases: Phases, pixel_nm: float | None) -> None:
         """Draw the phases; InputError where nobody knows where the regions lie."""

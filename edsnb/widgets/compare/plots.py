@@ -16,6 +16,7 @@ from edsnb.core.comparison.compare import Comparison
 from edsnb.core.comparison.phases import Phases
 from edsnb.plots.agreement import groups_of
 from edsnb.plots.compared import Points, points, unit_of
+from edsnb.widgets.figures.figure_pane import FigurePane
 from edsnb.widgets.viewer import BLUE, ORANGE, push
 
 Chosen = Callable[[Sequence[int], bool], object]
@@ -46,7 +47,7 @@ class AgreementPlots:
         for span in (Span(location=0, dimension="width", line_color="#808080"), *self._bias):
             self.bland.add_layout(span)
         self._errors()
-        self.pane = pn.pane.Bokeh(bokeh_row(self.identity, self.bland, spacing=16), sizing_mode="fixed")
+        self.pane = FigurePane(bokeh_row(self.identity, self.bland, spacing=16), sizing_mode="fixed")
 
     def resize(self, width: int) -> None:
         """Fit both plots into so many pixels."""
@@ -172,7 +173,7 @@ class BarPlot:
         )
         self.figure.xgrid.visible = False
         self.figure.legend[0].update(orientation="horizontal", location="top_right", border_line_color=None)
-        self.pane = pn.pane.Bokeh(self.figure, sizing_mode="fixed")
+        self.pane = FigurePane(self.figure, sizing_mode="fixed")
 
     def show(self, comparison: Comparison, row: int, elements: Sequence[str]) -> None:
         """Draw one spectrum."""

@@ -31,6 +31,7 @@ from edsnb.errors import InputError
 from edsnb.plots.colours import MIX, thinned
 from edsnb.plots.elements import Limits, find_limits, scale_of
 from edsnb.plots.raster import grid_lines, region_lines
+from edsnb.widgets.figures.figure_pane import FigurePane
 from edsnb.widgets.scripts import script
 from edsnb.widgets.viewer import ORANGE, push
 
@@ -96,7 +97,7 @@ class MapPane:
             self.figure.on_event(Tap, lambda event: self._tapped(event, on_tap))
         if on_hover is not None:
             self._listen(on_hover)
-        self.pane = pn.pane.Bokeh(self.figure)
+        self.pane = FigurePane(self.figure)
         self.raster((1, 1))
 
     def raster(self, shape: tuple[int, int], pixel_nm: float | None = None) -> None:

@@ -22,6 +22,7 @@ from bokeh.models import (
 
 from edsnb.core.events import Array
 from edsnb.plots.spectra import choose_names, floor_of, heights, inside, limits, outline, pull_limit
+from edsnb.widgets.figures.figure_pane import FigurePane
 from edsnb.widgets.figures.spectrum_figures import (
     COUNTS_GREY,
     LEFT_PX,
@@ -90,7 +91,7 @@ class SpectrumPane:
         self.readout.styles = {"font-size": "12px", "margin-left": "8px"}
         self._listen(on_window)
         rows = [self.strip, self.plot, *([self.residual] if self.residual else []), self.readout]
-        self.pane = pn.pane.Bokeh(column(rows, spacing=0), sizing_mode="fixed")
+        self.pane = FigurePane(column(rows, spacing=0), sizing_mode="fixed")
 
     def show(
         self,

@@ -13,6 +13,7 @@ from bokeh.plotting import figure
 
 from edsnb.state.fits.state import FitState
 from edsnb.state.scripts import recipe_toml
+from edsnb.widgets.figures.figure_pane import FigurePane
 from edsnb.widgets.fits.tables import (
     LIMIT_NOTE,
     differences_frame,
@@ -120,7 +121,7 @@ class _Histogram:
         plot.yaxis.ticker.min_interval = 1
         self._mark = Span(dimension="height", line_color=ORANGE, line_width=3)
         plot.add_layout(self._mark)
-        self.pane = pn.pane.Bokeh(plot)
+        self.pane = FigurePane(plot)
         self.text = live_text(pn.bind(lambda *_: state.said_of_chi2(), state.param.chip, state.param.result), **_LINE)
         self.refresh()
 
