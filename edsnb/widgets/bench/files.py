@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 
 from edsnb.state.bench.state import WorkbenchState
 from edsnb.widgets.parts.fields import DENSE, TEXT, note
+from edsnb.widgets.parts.icons import REFRESH
 
 _WIDTH = 460
 
@@ -24,7 +25,7 @@ class FilePanel:
             min_characters=0, placeholder="type a part of its name", **DENSE,
         )  # fmt: skip
         again = pmui.IconButton(
-            icon="refresh", description="Look for files again", size="small", margin=(14, 0),
+            icon=REFRESH, description="Look for files again", size="small", margin=(14, 0),
             on_click=lambda _: state.look(),
         )  # fmt: skip
         state.param.watch(self._fill, ["files", "file"])

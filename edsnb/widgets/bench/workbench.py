@@ -24,6 +24,7 @@ from edsnb.widgets.elements.picker import ElementPicker
 from edsnb.widgets.fits.explorer import FitExplorer
 from edsnb.widgets.parts.code_view import code_block
 from edsnb.widgets.parts.fields import TEXT, alert
+from edsnb.widgets.parts.icons import PLAY
 from edsnb.widgets.parts.page import THEME, Page, make_page
 from edsnb.widgets.parts.texts import WorkBar, live_text
 from edsnb.widgets.viewer import EdsnbViewer, session_loop
@@ -126,7 +127,7 @@ class Workbench(EdsnbViewer):
         """Return what runs the analysis, and says how it went."""
         state = self.state
         run = pmui.Button(
-            label="Run", icon="play_arrow", color="primary", variant="contained", size="small", margin=(6, 4),
+            label="Run", icon=PLAY, color="primary", variant="contained", size="small", margin=(6, 4),
             on_click=lambda _: state.run(), disabled=pn.bind(_is_none, state.param.image),
         )  # fmt: skip
         auto = pmui.Switch.from_param(state.param.auto, description="", margin=(10, 8))

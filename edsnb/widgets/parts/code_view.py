@@ -8,6 +8,8 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
+from edsnb.widgets.parts.icons import COPY
+
 _COPY = """
 const said = (text) => { button.data.label = text; setTimeout(() => { button.data.label = before }, 1500) };
 const before = button.data.label;
@@ -40,7 +42,7 @@ def code_block(title: str, code: Any, *, height: int = 420, more: tuple[Any, ...
 
     # Holds the plain text for the browser; it is never drawn.
     source = pn.widgets.TextInput(value=code)
-    button = pmui.Button(label="Copy", size="small", variant="outlined", icon="content_copy", margin=(2, 4))
+    button = pmui.Button(label="Copy", size="small", variant="outlined", icon=COPY, margin=(2, 4))
     button.js_on_click(args={"source": source, "button": button}, code=_COPY)
     head = pn.Row(
         pn.widgets.StaticText(value=f"<b>{escape(title)}</b>", margin=(10, 8, 0, 4)), button, *more,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 
-def _drawn(path: str) -> str:
+def _drawn(path: str, *, filled: bool = False) -> str:
     """Return a drawing of 24 by 24 units; its colour is the text's."""
-    style = "fill='none' stroke='black' stroke-width='2.2' stroke-linecap='round'"
+    style = "fill='black'" if filled else "fill='none' stroke='black' stroke-width='2.2' stroke-linecap='round'"
     return f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'><path {style} d='{path}'/></svg>"
 
 
+PLAY = _drawn("M7 4 L20 12 L7 20 Z", filled=True)
 SWAP = _drawn("M3 8 H20 M16 4 L20 8 L16 12 M21 16 H4 M8 12 L4 16 L8 20")
 REMOVE = _drawn("M5 5 L19 19 M19 5 L5 19")
+COPY = _drawn("M8 8 H20 V21 H8 Z M16 8 V3 H4 V16 H8")
+REFRESH = _drawn("M19 8 A8 8 0 1 0 20 13 M19 3 V8 H14")
