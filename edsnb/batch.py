@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edsnb.core.counted import counted
 from edsnb.core.events import Array
 from edsnb.core.fitting.fit import FitResult
 from edsnb.core.fitting.solve import Progress
@@ -19,7 +20,6 @@ from edsnb.core.quant.quantify import pool
 from edsnb.errors import EdsnbError, InputError, OutputError
 from edsnb.io.export import MARK, RESULT, check_combined, check_free, combine
 from edsnb.io.files import existing_file, sha256
-from edsnb.io.words import counted
 from edsnb.pipeline import Analysis, analyse
 from edsnb.recipe import Recipe, with_kfactors
 

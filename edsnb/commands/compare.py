@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edsnb.commands.options import Commands, add_recipe, recipe_of, watcher
+from edsnb.core.counted import counted
 from edsnb.errors import InputError
-from edsnb.io.words import counted, names
+from edsnb.io.words import names
 
 if TYPE_CHECKING:
     from edsnb.comparing import Compared

@@ -67,11 +67,6 @@ def flag(text: str) -> bool:
     return text == "yes"
 
 
-def counted(n: int, noun: str) -> str:
-    """Return ``1 chip`` or ``1,089 chips``."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
 def joined(values: Iterable[object], by: str = ",") -> str:
     """Return values as a text, numbers as short as they can be: what `names`, `origin` and `energy` read."""
     return by.join(f"{v:.12g}" if isinstance(v, float) else str(v) for v in values)

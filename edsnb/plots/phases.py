@@ -8,6 +8,7 @@ import numpy as np
 
 from edsnb.core.comparison.frame import Frame, frame_of
 from edsnb.core.comparison.phases import Phases
+from edsnb.core.counted import counted
 from edsnb.plots.colours import OKABE_ITO, length_unit, rgb
 from edsnb.plots.page import axes_at, paper
 
@@ -80,7 +81,9 @@ def phases_figure(phases: Phases, *, pixel_nm: float | None = None) -> Figure:
         axes.set_yticks([])
         draw_scale(axes, frame, pixel_nm)
         entries = [
-            Patch(facecolor=colours[name], edgecolor="black", lw=0.4, label=f"{name}: {int(mask.sum())} chips")
+            Patch(
+                facecolor=colours[name], edgecolor="black", lw=0.4, label=f"{name}: {counted(int(mask.sum()), 'chip')}"
+            )
             for name, mask in phase_groups(phases).items()
             if mask.any() or name in phases.masks
         ]

@@ -12,7 +12,7 @@ from typing import Any
 from edsnb import __version__
 from edsnb.core.comparison.compare import Comparison
 from edsnb.core.comparison.tables import Table, to_html
-from edsnb.io.words import counted
+from edsnb.core.counted import counted
 from edsnb.report.figures import Picture
 from edsnb.report.record import Report
 from edsnb.report.tables import (

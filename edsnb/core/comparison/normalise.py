@@ -85,7 +85,9 @@ def check_quantity(composition: Composition, quantity: str) -> None:
     if quantity not in composition.values:
         there = ", ".join(QUANTITIES[name] for name in composition.values)
         say = " or ".join(f"'{name}'" for name in composition.values)
-        raise InputError(f"{composition.method} has no {QUANTITIES[quantity]}; it has {there}. Say quantity={say}.")
+        raise InputError(
+            f"{composition.method} has no {QUANTITIES[quantity]}; it has {there}. Compare that instead: quantity={say}."
+        )
 
 
 def sum_note(composition: Composition, quantity: str = "atomic") -> tuple[str, ...]:

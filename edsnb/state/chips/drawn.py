@@ -11,12 +11,12 @@ import numpy as np
 import param
 
 from edsnb.core.areas import between, label_masks, polygon_mask, stroke_mask
+from edsnb.core.counted import counted
 from edsnb.core.events import Array, frozen
 from edsnb.core.regions import Regions
 from edsnb.errors import EdsnbError, InputError
 from edsnb.io.files import distinct
 from edsnb.io.label_images import ENDINGS, read_label_image
-from edsnb.io.words import counted
 from edsnb.state.chips.pictures import Picture
 
 COLOURS = ("#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0072B2", "#FFFFFF")

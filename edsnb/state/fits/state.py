@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import param
 
+from edsnb.core.counted import counted
 from edsnb.core.events import Array
 from edsnb.core.fitting.fit import Status
 from edsnb.core.fitting.solve import Progress
@@ -255,7 +256,7 @@ class FitState(param.Parameterized):
         chi2 = float(self.result.fit.chi2[self.chip])
         name = self.name_of(self.chip)
         where = f"{name}: reduced χ² {chi2:.3f}, marked in orange." if np.isfinite(chi2) else f"{name} has no χ²."
-        return f"{where} {beyond} chips lie beyond the last column." if beyond else where
+        return f"{where} {counted(beyond, 'chip')} beyond the last column." if beyond else where
 
     def statuses(self) -> dict[Status, int]:
         """Return how many chips have each status."""

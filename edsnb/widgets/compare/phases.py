@@ -14,6 +14,7 @@ from bokeh.plotting import figure
 
 from edsnb.core.comparison.frame import Frame, frame_of
 from edsnb.core.comparison.phases import Phases
+from edsnb.core.counted import counted
 from edsnb.plots.elements import scale_of
 from edsnb.plots.phases import NO_DATA, phase_colours, phase_groups, phase_picture
 from edsnb.state.compare.phasing import BY
@@ -202,7 +203,7 @@ def _legend(phases: Phases) -> str:
         lines.append(
             f'<div><span style="display:inline-block;width:14px;height:14px;background:{colours[name]};'
             f'border:1px solid rgba(128,128,128,.6);vertical-align:-2px;margin-right:8px"></span>'
-            f"<b>{escape(name)}</b>: {int(mask.sum())} chips{how}</div>"
+            f"<b>{escape(name)}</b>: {counted(int(mask.sum()), 'chip')}{how}</div>"
         )
     lines += [f"<div>{escape(note)}</div>" for note in phases.notes]
     return f'<div style="font-size:13px;line-height:1.6">{"".join(lines)}</div>'
