@@ -147,9 +147,10 @@ def test_mouse_is_told_and_that_it_has_left():
     setup()
     told = []
     pane = MapPane("a map", on_hover=lambda *place: told.append(place))
-    pane._mouse.data = {"y": [3], "x": [4]}
-    pane._mouse.data = {"y": [float("nan")], "x": [float("nan")]}
-    pane._mouse.data = {"y": [None], "x": [None]}
+    mouse = pane.figure.select_one({"name": "mouse"})
+    mouse.data = {"y": [3], "x": [4]}
+    mouse.data = {"y": [float("nan")], "x": [float("nan")]}
+    mouse.data = {"y": [None], "x": [None]}
     assert told == [(3.0, 4.0), (None, None), (None, None)]
 
 

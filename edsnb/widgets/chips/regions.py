@@ -73,8 +73,8 @@ def _band_controls(drawing: DrawingState) -> list[pn.viewable.Viewable]:
 
 def _area_controls(drawing: DrawingState, drawn: DrawnState) -> list[pn.viewable.Viewable]:
     """Return name, colour and corners of the region that is drawn into, and what deletes it."""
-    name = pmui.TextInput(label="Name", width=_WIDE - 76, **SMALL)
-    colour = pmui.ColorPicker(label="Colour", width=66, **SMALL)
+    name = pmui.TextInput(label="Name", width=_WIDE - 136, **SMALL)
+    colour = pmui.ColorPicker(label="Colour", width=126, **SMALL)
     corners = pmui.TextInput(label="Corners, y x; y x; ... (px)", width=_WIDE, **SMALL)
     delete = pmui.Button(label="Delete", color="error", variant="outlined", **SMALL)
     undo = pmui.Button(label="Undo", variant="outlined", on_click=lambda _: drawn.undo(), **SMALL)

@@ -12,7 +12,6 @@ from bokeh.models import (
     BasicTicker,
     ColorBar,
     ColumnDataSource,
-    CustomJS,
     Legend,
     LegendItem,
     LinearColorMapper,
@@ -32,13 +31,11 @@ from edsnb.plots.colours import MIX, thinned
 from edsnb.plots.elements import Limits, find_limits, scale_of
 from edsnb.plots.raster import grid_lines, region_lines
 from edsnb.widgets.figures.figure_pane import FigurePane
-from edsnb.widgets.scripts import script
+from edsnb.widgets.figures.map_hover import Hovered, tell_hover
 from edsnb.widgets.viewer import ORANGE, push
 
 Tapped = Callable[[float, float, frozenset[str]], object]
 """Called with y and x in pixels of the map, and the keys held down (``shift``, ``ctrl``, ``alt``)."""
-Hovered = Callable[[float | None, float | None], object]
-"""Called with y and x in pixels of the map; None where the mouse has left it."""
 
 _PALETTES = {
     "cividis": Cividis256,
@@ -55,10 +52,6 @@ and the same without axes and tools."""
 _NO_DATA = "#8a8a8a"
 _SPARSE_PX = 16
 """Lines of a grid so many screen pixels apart, or more, are drawn in full."""
-_FEWEST_MS = 60
-"""Least time between two reports of where the mouse is."""
-_HOVER = script("map_hover.js").replace("PAUSE", str(_FEWEST_MS))
-_LEAVE = "window.clearTimeout(source.__later); source.data = {y: [NaN], x: [NaN]};"
 
 
 class MapPane:
@@ -96,7 +89,7 @@ class MapPane:
         if on_tap is not None:
             self.figure.on_event(Tap, lambda event: self._tapped(event, on_tap))
         if on_hover is not None:
-            self._listen(on_hover)
+            tell_hover(self.figure, on_hover)
         self.pane = FigurePane(self.figure)
         self.raster((1, 1))
 
@@ -335,21 +328,6 @@ class MapPane:
             )
             for name, colour, alpha, width in styles
         ]  # fmt: skip
-
-    def _listen(self, on_hover: Hovered) -> None:
-        self._mouse = ColumnDataSource({"y": [np.nan], "x": [np.nan]})
-        args = {"source": self._mouse, "frame": self.figure}
-        self.figure.js_on_event("mousemove", CustomJS(args=args, code=_HOVER))
-        self.figure.js_on_event("mouseleave", CustomJS(args=args, code=_LEAVE))
-
-        def moved(_attr: str, _old: object, new: Mapping[str, Sequence[float | None]]) -> None:
-            y, x = new["y"][0], new["x"][0]
-            if y is None or x is None or not np.isfinite([y, x]).all():
-                on_hover(None, None)
-            else:
-                on_hover(float(y), float(x))
-
-        self._mouse.on_change("data", moved)
 
     def _tapped(self, event: Tap, on_tap: Tapped) -> None:
         if event.x is None or event.y is None:
