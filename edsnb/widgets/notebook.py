@@ -1,12 +1,14 @@
-"""What a Jupyter notebook needs so that its widgets miss nothing: order in what the browser tells, and no echo."""
+"""What a Jupyter notebook needs so that its widgets miss nothing: order in what is told both ways, and no echo."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import panel as pn
 from IPython import get_ipython
 from IPython.display import publish_display_data
 from panel.io.notebook import LOAD_MIME
+from pyviz_comms import JupyterComm
 
 from edsnb.widgets.scripts import script
 
@@ -16,9 +18,42 @@ def prepare_notebook() -> None:
     kernel = getattr(get_ipython(), "kernel", None)
     if kernel is None:
         return
-    end_echo = script("no_echo.js")
-    publish_display_data({LOAD_MIME: end_echo, "application/javascript": end_echo})
+    mends = script("notebook.js")
+    publish_display_data({LOAD_MIME: mends, "application/javascript": mends})
     _one_thread(kernel)
+    pn.state._comm_manager.server_comm = KeepingComm
+
+
+class KeepingComm(JupyterComm):  # type: ignore[misc]
+    """A connection to the page that keeps what is sent before the page has opened it, in order.
+
+    Panel itself tries each of those messages again some time later, when newer ones may have gone before it: work that
+    has ended since the widget was displayed would be shown as still under way.
+    """
+
+    def __init__(self, *args: Any, **params: Any) -> None:
+        super().__init__(*args, **params)
+        self._comm = self._kept = _Kept()
+
+    def init(self) -> None:
+        """Open the connection: the page asks for it, and once more each time that it is loaded."""
+        super().init()
+        for message in self._kept.messages:
+            self.comm.send(*message)
+        self._kept.messages.clear()
+
+
+class _Kept:
+    """Stands for a connection that is not open yet."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[Any, Any, Any]] = []
+
+    def send(self, data: Any = None, metadata: Any = None, buffers: Any = None) -> None:
+        self.messages.append((data, metadata, buffers))
+
+    def close(self) -> None:
+        self.messages.clear()
 
 
 def _one_thread(kernel: Any) -> None:

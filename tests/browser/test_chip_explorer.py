@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -228,12 +229,10 @@ def test_bad_input(page: Page, serve, shot):
         shot(f"chip-explorer-{name}")
 
 
-def test_in_jupyterlab(page: Page, lab, shot):
-    cells = [
-        "import edsnb; from tests.simulated import small; explorer = edsnb.ChipExplorer(small().image, chip=8)",
-        "explorer",
-    ]
-    lab.run(page, cells, "chip-explorer-lab")
+def test_in_jupyterlab(page: Page, lab, example, shot):
+    """The file is opened while the widget is displayed: what is found then must reach the page."""
+    shutil.copy(example, lab.folder / "chips.emd")
+    lab.run(page, ["import edsnb", 'edsnb.ChipExplorer("chips.emd", chip=8)'], "chip-explorer-lab")
     slider = page.get_by_role("slider", name="Chip size (px)")
     slider.wait_for()
     until(lambda: len(columns(page, LEFT, "Segment")[0]["x0"]) == 18)
