@@ -58,7 +58,8 @@ def read_sheets(path: Path, is_header: Callable[[Sequence[str]], bool], sheet: s
     """
     source = existing_file(path)
     if source.suffix.lower() not in TABLES:
-        raise FileFormatError(f"{source}: a table is read from {', '.join(TABLES)}; save it as one of them.")
+        what = "save it as one of them, or analyse it first where it is a map"
+        raise FileFormatError(f"{source}: a table is read from {', '.join(TABLES)}; {what}.")
     if source.suffix.lower().startswith(".xls"):
         found = _workbook(source, sheet)
     elif sheet is not None:

@@ -13,6 +13,7 @@ from edsnb.state.chips.pictures import PictureState
 from edsnb.state.chips.state import ChipState
 from edsnb.widgets.parts.arrow_pad import ArrowPad
 from edsnb.widgets.parts.number_slider import NumberSlider
+from edsnb.widgets.parts.texts import PLAIN
 from edsnb.widgets.parts.ties import follow, tie
 
 WIDTH = 262
@@ -62,7 +63,7 @@ def grid_controls(state: ChipState) -> pn.viewable.Viewable:
 def choice(state: param.Parameterized, name: str) -> pn.viewable.Viewable:
     """Return buttons for the few values of a parameter, under its label."""
     options = {str(label): value for label, value in state.param[name].names.items()}
-    return tie(pmui.RadioButtonGroup(label=state.param[name].label, options=options, **SMALL), state, name)
+    return tie(pmui.RadioButtonGroup(label=state.param[name].label, options=options, sx=PLAIN, **SMALL), state, name)
 
 
 def select(state: param.Parameterized, name: str, **params: Any) -> Any:

@@ -13,10 +13,9 @@ from edsnb.core.fitting.residuals import modelled, residuals
 from edsnb.plots.compared import unit_of
 from edsnb.state.compare.state import CompareState
 from edsnb.state.elements.models import family_marks
-from edsnb.widgets.compare.controls import PLAIN
 from edsnb.widgets.figures.spectrum_pane import SpectrumPane
 from edsnb.widgets.parts.room import Room
-from edsnb.widgets.parts.texts import live_text
+from edsnb.widgets.parts.texts import PLAIN, live_text
 
 _TABLE_PX, _LEAST_PX = 400, 480
 """Width of the table, and least width of a spectrum beside it."""

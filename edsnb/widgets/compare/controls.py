@@ -9,11 +9,10 @@ import panel_material_ui as pmui
 
 from edsnb.state.compare.state import MOST, QUANTITIES, CompareState
 from edsnb.widgets.parts.icons import SWAP
-from edsnb.widgets.parts.texts import live_text
+from edsnb.widgets.parts.texts import PLAIN, live_text
 from edsnb.widgets.parts.ties import follow, tie
 
 _SMALL: dict[str, Any] = {"size": "small", "margin": (4, 6)}
-PLAIN = {"textTransform": "none", "& .MuiToggleButton-root": {"textTransform": "none"}}
 """Keeps buttons from being written in capitals: LA is no element."""
 _SOURCES = {
     "Velox, exported tables (file or folder)": "velox:",

@@ -9,7 +9,7 @@ import panel_material_ui as pmui
 
 from edsnb.state.compare.phasing import PhasesFound
 from edsnb.state.compare.state import MOST, CompareState
-from edsnb.widgets.compare.controls import PLAIN, colour_controls
+from edsnb.widgets.compare.controls import colour_controls
 from edsnb.widgets.compare.export import export_controls
 from edsnb.widgets.compare.maps import MapRows
 from edsnb.widgets.compare.phases import PhaseEditor, PhaseMap
@@ -17,7 +17,7 @@ from edsnb.widgets.compare.plots import AgreementPlots, BarPlot
 from edsnb.widgets.compare.tables import TABLE_STYLE, notes_html, statistics_html
 from edsnb.widgets.parts.code_view import code_block
 from edsnb.widgets.parts.room import Room
-from edsnb.widgets.parts.texts import LiveText, live_text
+from edsnb.widgets.parts.texts import PLAIN, LiveText, live_text
 from edsnb.widgets.parts.ties import follow, tie
 
 

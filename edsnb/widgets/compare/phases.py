@@ -19,7 +19,6 @@ from edsnb.plots.elements import scale_of
 from edsnb.plots.phases import NO_DATA, phase_colours, phase_groups, phase_picture
 from edsnb.state.compare.phasing import BY
 from edsnb.state.compare.state import CompareState
-from edsnb.widgets.compare.controls import PLAIN
 from edsnb.widgets.compare.figures import (
     add_scale_bar,
     add_tools,
@@ -30,7 +29,7 @@ from edsnb.widgets.compare.figures import (
 )
 from edsnb.widgets.figures.figure_pane import FigurePane
 from edsnb.widgets.parts.icons import REMOVE
-from edsnb.widgets.parts.texts import live_text
+from edsnb.widgets.parts.texts import PLAIN, live_text
 from edsnb.widgets.parts.ties import tie
 from edsnb.widgets.viewer import push
 

@@ -50,6 +50,8 @@ MARGINS, BARE_MARGINS = (60, 84, 30, 50), (4, 56, 22, 6)
 """Room on the left, on the right, above and below the frame, px: for axes, colour bar and its numbers, title and tools;
 and the same without axes and tools."""
 _NO_DATA = "#8a8a8a"
+_TICKS_PX = (36, 28)
+"""Least room of an axis for each of its numbers, along x and along y."""
 _SPARSE_PX = 16
 """Lines of a grid so many screen pixels apart, or more, are drawn in full."""
 
@@ -143,6 +145,8 @@ class MapPane:
     def _size(self, wide: int, high: int) -> None:
         left, right, above, below = self._margins
         self.figure.update(frame_width=wide, frame_height=high)
+        for axis, length, apart in ((self.figure.xaxis, wide, _TICKS_PX[0]), (self.figure.yaxis, high, _TICKS_PX[1])):
+            axis.ticker.desired_num_ticks = min(max(length // apart, 1), 6)
         # A narrower or a wider place would squeeze or stretch the frame, and with it the pixels.
         self.figure.update(width=wide + left + right, height=high + above + below, sizing_mode="fixed")
 

@@ -21,7 +21,7 @@ from edsnb.widgets.fits.tabs import FitTabs
 from edsnb.widgets.parts.arrow_pad import ArrowPad
 from edsnb.widgets.parts.fields import note
 from edsnb.widgets.parts.room import Room
-from edsnb.widgets.parts.texts import WorkBar, live_text
+from edsnb.widgets.parts.texts import PLAIN, WorkBar, live_text
 from edsnb.widgets.parts.ties import tie
 from edsnb.widgets.viewer import EdsnbViewer, later, session_loop
 
@@ -137,7 +137,9 @@ class FitExplorer(EdsnbViewer):
 
     def _right(self) -> list[pn.viewable.Viewable]:
         state = self.state
-        scale = pmui.RadioButtonGroup.from_param(state.param.scale, options=list(SCALES), label="Scale", **_SMALL)
+        scale = pmui.RadioButtonGroup.from_param(
+            state.param.scale, options=list(SCALES), label="Scale", sx=PLAIN, **_SMALL
+        )
         parts = pmui.Checkbox.from_param(state.param.components, margin=(10, 4))
         width = pmui.Select.from_param(
             state.param.together, options={f"{n} ch." if n > 1 else "1 channel": n for n in TOGETHER},

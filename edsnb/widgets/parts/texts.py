@@ -13,6 +13,8 @@ from edsnb.state.work import Work
 from edsnb.widgets.scripts import script
 
 _STYLES = {"font-size": "13px"}
+PLAIN = {"textTransform": "none", "& .MuiToggleButton-root": {"textTransform": "none"}}
+"""Words on buttons as they are written, not in capitals."""
 
 
 class _Told(JSComponent):
