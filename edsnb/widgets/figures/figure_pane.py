@@ -6,14 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import panel as pn
-from bokeh.models import Axis, Legend
 from panel.io.notebook import push
-
-_SIZES: dict[Any, dict[str, str]] = {
-    Axis: {"axis_label_text_font_size": "13px", "major_label_text_font_size": "12px"},
-    Legend: {"label_text_font_size": "12px"},
-}
-"""Of texts that have none of their own: the same in a page and in a notebook, whose themes differ."""
 
 
 class FigurePane(pn.pane.Bokeh):
@@ -22,13 +15,6 @@ class FigurePane(pn.pane.Bokeh):
     In a notebook the browser tells several changes in one message. After the first that Python answers with a function
     of a figure's own, Panel's pane leaves the document held, and the functions of all that follow are not called.
     """
-
-    def __init__(self, figure: Any, **params: Any) -> None:
-        for kind, sizes in _SIZES.items():
-            for model in figure.select({"type": kind}):
-                given = model.properties_with_values(include_defaults=False)
-                model.update(**{name: size for name, size in sizes.items() if name not in given})
-        super().__init__(figure, **params)
 
     @classmethod
     def _property_callback_wrapper(cls, answer: Callable[..., None], doc: Any, comm: Any, answers: list[Any]) -> Any:

@@ -126,7 +126,7 @@ def residual_plot(frame_px: int, x_range: Range1d, source: ColumnDataSource) -> 
     plot.step("kev", "residuals", source=source, mode="center", line_color=COUNTS_GREY)
     plot.add_layout(Span(location=0, dimension="width", line_color=BLUE))
     plot.add_layout(BoxAnnotation(bottom=-3, top=3, fill_color=BLUE, fill_alpha=0.07))
-    plot.yaxis.axis_label = "residual (σ)"
+    plot.yaxis.axis_label = "resid. (σ)"
     plot.yaxis.ticker.desired_num_ticks = 3
     plot.xaxis.axis_label = "energy (keV)"
     return plot
