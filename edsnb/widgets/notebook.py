@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import panel as pn
+from bokeh.models.ui import UIElement
 from IPython import get_ipython
 from IPython.display import publish_display_data
-from panel.io.notebook import LOAD_MIME
+from panel.io.notebook import LOAD_MIME, patch_inline_stylesheets
 from pyviz_comms import JupyterComm
 
 from edsnb.widgets.scripts import script
@@ -22,6 +23,25 @@ def prepare_notebook() -> None:
     publish_display_data({LOAD_MIME: mends, "application/javascript": mends})
     _one_thread(kernel)
     pn.state._comm_manager.server_comm = KeepingComm
+    hooks: list[Any] = pn.viewable.Viewable._preprocessing_hooks
+    hooks.append(_with_styles)
+
+
+def _with_styles(viewable: Any, root: Any, changed: Any, old_models: Any) -> None:
+    """Send a widget that is displayed with its styles; a hook of Panel's. Of what is added later Panel takes care."""
+    if changed is viewable or old_models is None:
+        inline_styles(root.references())
+
+
+def inline_styles(models: Any) -> None:
+    """Put the text of style sheets in the place of their addresses.
+
+    Panel does so too, but after the models have become a document's, which then looks for all its models at each of
+    them: a widget of some fifty parts was displayed seconds later.
+    """
+    for model in models:
+        if isinstance(model, UIElement):
+            patch_inline_stylesheets(model)
 
 
 class KeepingComm(JupyterComm):  # type: ignore[misc]

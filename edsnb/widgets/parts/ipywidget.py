@@ -14,6 +14,7 @@ from jupyter_bokeh.widgets import BokehModel
 from panel.io.notebook import patch_inline_stylesheets
 from panel.viewable import Viewable
 
+from edsnb.widgets.notebook import inline_styles
 from edsnb.widgets.viewer import session_loop
 
 
@@ -56,10 +57,3 @@ def ipywidget_of(view: Viewable) -> OfflineModel:
     root = view.get_root(Document())
     inline_styles(root.references())
     return OfflineModel(root, combine_events=True)
-
-
-def inline_styles(models: Any) -> None:
-    """Put the text of style sheets in the place of their addresses."""
-    for model in models:
-        if isinstance(model, UIElement):
-            patch_inline_stylesheets(model)
