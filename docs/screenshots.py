@@ -15,7 +15,7 @@ from playwright.sync_api import Page, sync_playwright
 import edsnb
 
 HERE = Path(__file__).parent
-TABS = {"Chips": ("workbench", 1000), "Fit": ("fit", 1000), "Composition": ("composition", 720)}
+TABS = {"Chips": ("workbench", 1150), "Fit": ("fit", 1000), "Composition": ("composition", 720)}
 """Tab of the Workbench, the name of its picture, and how high that is."""
 SHOWN = "?file=example.emd&chip=15&crop=0:500,0:500&at=R8C20"
 IDLE = "window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents.every(d => d.is_idle)"
