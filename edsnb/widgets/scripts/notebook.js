@@ -21,7 +21,8 @@
       const drain = () => {
         this.edsnb_waits = this.document != null && !drawn(this.plot_id)
         if (this.edsnb_waits) return setTimeout(drain, PAUSE_MS)
-        for (const one of early.splice(0)) handle.call(this, one)
+        // Where one of them fails, the others are still there for the next time.
+        while (early.length > 0) handle.call(this, early.shift())
       }
       if (!this.edsnb_waits) drain()
     }
