@@ -5,6 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says nothing on a machine with other work. Where CI is set, Hypothesis itself draws the same
+# examples at each run.
+settings.register_profile("edsnb", deadline=None)
+settings.load_profile("edsnb")
 
 
 @pytest.fixture(scope="session")

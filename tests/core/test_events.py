@@ -27,7 +27,7 @@ def test_dense_counts_come_back(dtype):
     assert events.to_dense().dtype == np.uint32
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cubes())
 def test_any_cube_comes_back(cube):
     dense = cube.reshape(-1, cube.shape[2])
@@ -110,7 +110,7 @@ def test_read_only_inputs_are_enough():
     np.testing.assert_array_equal(sum_channels(events, weights), dense.sum(axis=1)[:, None] * [1, 1])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cubes(), st.integers(1, 3), st.integers(0, 2**32 - 1), st.booleans())
 def test_sum_channels_against_a_loop_over_all_x_rays(cube, maps, seed, single):
     events = Events.from_dense(cube.reshape(-1, cube.shape[2]))

@@ -171,7 +171,7 @@ def slow_statistics(patch: Array, mask: Array) -> list[float]:
     return out
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 2**32 - 1))
 def test_statistics_are_those_of_the_slow_way(height: int, width: int, seed: int):
     rng = np.random.default_rng(seed)

@@ -38,7 +38,7 @@ def test_channels_between_two_energies(low, high, expected):
     assert (channels.start, channels.stop) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.integers(1, 300),
     st.floats(1e-3, 0.05),
@@ -97,7 +97,7 @@ def test_a_file_without_a_map_says_what_it_holds():
         SpectrumImage((0, 0), AXIS, None).counts_map()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cubes())
 def test_counts_map_sums_the_window_of_each_pixel(cube):
     image = spectrum_image(cube)

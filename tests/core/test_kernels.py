@@ -33,7 +33,7 @@ def twin(maps: np.ndarray, across: np.ndarray) -> np.ndarray:
     return out
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.tuples(st.integers(1, 7), st.integers(1, 7), st.integers(1, 4)), st.integers(0, 5), st.integers(0, 2**32 - 1))
 def test_sums_against_a_loop_over_all_neighbours(shape, reach, seed):
     """Also where the kernel is larger than the map, and for kernels that are not the same to both sides."""

@@ -66,7 +66,7 @@ def test_overlapping_chips_each_count_their_own_pixels():
     assert spectra.regions.labels()[0].tolist() == [0, 0, 1, 2]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.data())
 def test_chips_against_cutting_by_hand(data):
     cube = data.draw(cubes())
@@ -79,7 +79,7 @@ def test_chips_against_cutting_by_hand(data):
         np.testing.assert_array_equal(spectra.regions.mask(name), mask)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_chips_side_by_side_conserve_the_counts_of_what_they_cover(data):
     cube = data.draw(cubes())
@@ -95,7 +95,7 @@ def test_chips_side_by_side_conserve_the_counts_of_what_they_cover(data):
     assert max(down, right) < size
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_transposed_map_gives_transposed_chips(data):
     cube = data.draw(cubes())
@@ -111,7 +111,7 @@ def test_transposed_map_gives_transposed_chips(data):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_label_images_against_the_dense_cube(data):
     cube = data.draw(cubes())
@@ -127,7 +127,7 @@ def test_label_images_against_the_dense_cube(data):
     np.testing.assert_array_equal(spectra.regions.labels(), expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_masks_may_overlap_and_be_empty(data):
     cube = data.draw(cubes())
@@ -175,7 +175,7 @@ def test_polygon_by_hand():
     np.testing.assert_array_equal(tall, mask.T)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(3, 7))
 def test_polygons_hold_the_pixels_whose_centres_they_contain(seed, corners):
     rng = np.random.default_rng(seed)

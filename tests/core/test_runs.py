@@ -21,7 +21,7 @@ def test_runs_by_hand():
         st.sampled_from((np.uint8, np.int64)), hnp.array_shapes(min_dims=2, max_dims=2), elements=st.integers(0, 3)
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_there_and_back(image):
     np.testing.assert_array_equal(from_runs(to_runs(image), image.shape), image)
 

@@ -210,7 +210,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps)
 def test_whatever_is_done_the_fit_takes_it(steps):
     """No step raises, and what is public can always be fitted."""

@@ -111,5 +111,8 @@ def histogram(values: Array, bins: int = 40, upto: float = 99.0) -> tuple[Array,
         return np.zeros(0, int), np.zeros(0), 0
     low, high = float(known.min()), float(np.percentile(known, upto))
     high = min(high + 0.1 * (high - low), float(known.max()))
-    counts, edges = np.histogram(known, bins, (low, high) if high > low else (low - 0.5, low + 0.5))
+    # No narrower bins than numbers can tell apart.
+    if high - low < 2 * bins * np.spacing(max(abs(low), abs(high))):
+        low, high = low - 0.5 * max(1.0, abs(low)), high + 0.5 * max(1.0, abs(high))
+    counts, edges = np.histogram(known, bins, (low, high))
     return counts, edges, int((known > edges[-1]).sum())

@@ -107,7 +107,7 @@ values = hnp.arrays(float, st.integers(0, 12), elements=st.floats(-100, 100, all
 
 
 @given(values, st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_swapping_turns_the_sign(a, seed):
     rng = np.random.default_rng(seed)
     b = rng.permutation(a) + rng.normal(0, 3, len(a))
@@ -122,7 +122,7 @@ def test_swapping_turns_the_sign(a, seed):
 
 
 @given(values, st.floats(0.01, 100), st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_units_and_order_do_not_matter(a, unit, random):
     b = np.roll(a, 1)
     order = list(range(len(a)))
@@ -136,7 +136,7 @@ def test_units_and_order_do_not_matter(a, unit, random):
 
 
 @given(values)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_method_agrees_with_itself(a):
     got = found(a, a)
     if got.n:

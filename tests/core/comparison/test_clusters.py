@@ -37,7 +37,7 @@ def test_chips_without_values_are_in_none():
 
 
 @given(st.integers(0, 10**6), st.integers(1, 3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_as_tight_as_the_best_partition(seed, number):
     """The slow twin tries all partitions of seven rows."""
     values = np.random.default_rng(seed).normal(0, 1, (7, 2))
@@ -50,7 +50,7 @@ def test_as_tight_as_the_best_partition(seed, number):
 
 
 @given(st.integers(0, 10**6), st.integers(1, 4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_chip_is_nearest_its_own_mean(seed, number):
     values = np.random.default_rng(seed).integers(0, 5, (20, 2)).astype(float)
     number = min(number, len(np.unique(values, axis=0)))

@@ -261,7 +261,7 @@ def random_pair(seed: int) -> tuple[Composition, Composition]:
 
 
 @given(tables, st.sampled_from([False, True, ["O", "La"]]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_swapping_turns_the_sign(seed, renormalise):
     one, other = random_pair(seed)
     there = edsnb.compare(one, other, renormalise=renormalise)
@@ -274,7 +274,7 @@ def test_swapping_turns_the_sign(seed, renormalise):
 
 
 @given(tables)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_composition_agrees_with_itself(seed):
     one, _ = random_pair(seed)
     got = edsnb.compare(one, one)
@@ -284,7 +284,7 @@ def test_a_composition_agrees_with_itself(seed):
 
 
 @given(tables, st.permutations(range(3)), st.permutations(range(4)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_order_of_elements_and_chips_does_not_matter(seed, columns, rows):
     one, other = random_pair(seed)
     names = [one.names[r] for r in rows]

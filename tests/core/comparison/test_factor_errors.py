@@ -19,7 +19,7 @@ def spread(shares: np.ndarray, relative: np.ndarray) -> np.ndarray:
     return np.sqrt(out)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), elements=st.integers(3, 6))
 def test_relative_errors_come_back(seed: int, elements: int) -> None:
     rng = np.random.default_rng(seed)

@@ -99,7 +99,7 @@ trees = st.recursive(
 
 
 @given(trees)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_formula_is_counted(tree):
     formula = written(tree)
     assert parse_formula(formula) == pytest.approx(counted(tree))
@@ -107,7 +107,7 @@ def test_any_formula_is_counted(tree):
 
 
 @given(st.text(alphabet="LaFeO3.()[]x 0", max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_text_is_a_formula_or_an_error(text):
     try:
         atoms = parse_formula(text)

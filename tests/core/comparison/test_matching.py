@@ -121,7 +121,7 @@ def test_misuse():
 
 
 @given(grids((7, 9)), grids((7, 9)), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_two_grids_match_where_masks_are_the_same(one, two, empty):
     """The slow twin compares every mask with every other."""
     first, second = place(one, shape=(7, 9)), place(two, "other", (7, 9))

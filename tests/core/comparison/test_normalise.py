@@ -107,7 +107,7 @@ def test_sums_off_100_are_told():
 
 
 @given(st.permutations(range(4)), st.integers(0, 100))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_order_of_elements_does_not_matter(order, seed):
     rng = np.random.default_rng(seed)
     values, sd = rng.uniform(1, 50, (3, 4)), rng.uniform(0, 2, (3, 4))

@@ -294,7 +294,7 @@ def test_the_simulated_film():
 
 
 @given(st.integers(0, 10**6), st.permutations(range(5)), st.integers(0, 2))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_order_of_elements_does_not_matter(seed, order, border):
     rng = np.random.default_rng(seed)
     values = rng.uniform(0, 20, (12, 5))

@@ -100,7 +100,7 @@ rules = st.recursive(
 
 
 @given(rules, st.lists(st.tuples(st.integers(-9, 9), st.integers(1, 9)), min_size=1, max_size=5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_rules_mean_what_python_means(rule, rows):
     """The slow twin is Python itself, one chip after the other, on values that are all known."""
     values = {"La": np.array([r[0] for r in rows], float), "Fe": np.array([r[1] for r in rows], float)}
@@ -114,7 +114,7 @@ def test_rules_mean_what_python_means(rule, rows):
 
 
 @given(st.text(alphabet="La Fe>5()and or not.<=+-*/\"'[]{}_:", max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_text_is_a_rule_or_an_error(text):
     try:
         found = fulfilled(text, VALUES)

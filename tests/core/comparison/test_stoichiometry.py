@@ -337,7 +337,7 @@ def test_the_simulated_film_is_stoichiometric():
 
 
 @given(st.integers(0, 10**6), st.permutations(range(5)), st.floats(0.1, 10))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_order_and_scale_do_not_matter(seed, order, scale):
     """Normalised values forget what else shares the 100 %; standard errors scale with the values."""
     rng = np.random.default_rng(seed)

@@ -366,7 +366,7 @@ def test_every_status_has_a_sentence():
     assert all(len(sentence) > 5 for sentence in sentences)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(order=st.permutations(range(4)), rows=st.permutations(range(6)))
 def test_order_of_elements_and_spectra_does_not_matter(spectra, result, order, rows):
     turned = replace(spectra, counts=spectra.counts[rows], names=tuple(spectra.names[i] for i in rows))

@@ -86,7 +86,7 @@ def test_channels_against_quadrature(energy, width, tail, slope_ev):
         assert counts[channel] == pytest.approx(twin, rel=1e-6, abs=2e-8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.floats(-0.5, 3.0),
     st.floats(100, 160),

@@ -50,7 +50,7 @@ def mean_counts(solution: Solution, columns: np.ndarray, y: np.ndarray) -> np.nd
     return np.maximum(solution.coefficients @ columns.T, 1e-3 * y.mean(axis=1, keepdims=True))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.booleans())
 def test_bounded_against_scipys_nnls(seed, p, all_bounded):
     rng = np.random.default_rng(seed)
@@ -240,7 +240,7 @@ def test_order_of_the_spectra_does_not_matter(model, poisson):
         assert (np.abs(forwards.coefficients[i] - alone.coefficients[0])[:F] < 3e-3 * sd[i]).all()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1), factor=st.sampled_from([0.5, 3.0, 40.0]), poisson=st.booleans())
 def test_scaling_the_counts_scales_the_intensities(model, seed, factor, poisson):
     y = drawn(model, 3000, 4, seed)
@@ -252,7 +252,7 @@ def test_scaling_the_counts_scales_the_intensities(model, seed, factor, poisson)
     np.testing.assert_allclose(more.chi2 / factor, once.chi2, rtol=1e-3)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(order=st.permutations(range(F + 3)), poisson=st.booleans())
 def test_permuting_the_columns_permutes_the_results(model, order, poisson):
     y = drawn(model, 3000, 4)
@@ -264,7 +264,7 @@ def test_permuting_the_columns_permutes_the_results(model, order, poisson):
     np.testing.assert_allclose(turned.covariance / (sd[:, :, None] * sd[:, None, :]), inner, atol=1e-2)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_rescaled_columns_rescale_the_coefficients(model, seed):
     """HyperSpy's polynomial has columns from 1 to 10^7: the unit of a column must not matter."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -68,7 +68,9 @@ def test_ranking_against_sorting_by_hand(values, lowest, absolute):
     assert all(keys[i] != keys[i] for i in order[len(known) :])
 
 
-@given(arrays(float, st.integers(0, 50), elements=st.floats(0, 1e4) | st.just(float("nan"))))
+@given(arrays(float, st.integers(0, 50), elements=st.floats(-1e4, 1e18) | st.just(float("nan"))))
+@example(np.array([5e-324, 0.0]))
+@example(np.full(3, 1e18))
 def test_every_known_value_is_in_the_histogram_or_above_it(values):
     counts, edges, above = histogram(values, bins=7)
     assert counts.sum() + above == np.isfinite(values).sum()

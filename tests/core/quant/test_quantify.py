@@ -218,7 +218,7 @@ def test_errors_of_k_equal_numerical_derivatives(random_fit):
 counts_of_three = st.lists(st.floats(12, 1e6), min_size=3, max_size=3)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(counts_of_three, st.floats(1, 1e3), st.permutations(PEROVSKITE))
 def test_what_does_not_matter_does_not_matter(counts, factor, order):
     found = quantify(fitted(PEROVSKITE, counts), PEROVSKITE, kfactors=ONES)

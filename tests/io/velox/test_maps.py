@@ -72,7 +72,7 @@ def test_maps_of_chips(mode: str) -> None:
         np.testing.assert_allclose(found.values[quantity].sum(axis=1), 100, rtol=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(labels=label_images(SHAPE), seed=st.integers(0, 99), fractions=st.booleans(), holes=st.booleans())
 def test_any_regions(labels: Array, seed: int, fractions: bool, holes: bool) -> None:
     arrays = random_maps(fractions, seed)

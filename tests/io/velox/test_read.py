@@ -47,7 +47,7 @@ def test_events_equal_the_plain_decoder(tmp_path: Path, segments: int, layout: d
     assert image.notes == ()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ny=st.integers(1, 5),
     nx=st.integers(1, 5),

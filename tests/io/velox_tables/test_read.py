@@ -584,7 +584,7 @@ def test_a_grid_alone_is_no_regions(tmp_path: Path) -> None:
         read_velox_tables(tmp_path, ChipGrid(4))  # type: ignore[arg-type]
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.integers(1, 4), columns=st.integers(1, 4), size=st.integers(1, 10), seed=st.integers(0, 99),
     dialect=st.sampled_from(sorted(DIALECTS)), named=st.booleans(),

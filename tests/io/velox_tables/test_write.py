@@ -26,7 +26,7 @@ def composition(made: Truth, **other) -> Composition:
     return Composition("somebody", made.names, made.elements, values, sd, made.regions, families, **other)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.integers(1, 4), columns=st.integers(1, 5), batch=st.integers(1, 10), seed=st.integers(0, 99))
 def test_what_is_written_is_read_back(rows: int, columns: int, batch: int, seed: int, tmp_path_factory) -> None:
     made = composition(truth(rows, columns, seed=seed))
