@@ -15,6 +15,9 @@ MIX = ("#FF3B30", "#34C759", "#3478F6", "#FFD60A", "#00D5E0", "#FF5CF4")
 _LARGEST = 1024
 """Pixels along a side that a screen can show; larger pictures are averaged to no more than this."""
 
+_FLAT = 1e-6
+"""Values that differ by a smaller share than this differ by rounding alone."""
+
 
 def colour_limits(image: Array, percentiles: tuple[float, float] = (0.0, 100.0)) -> tuple[float, float]:
     """Return the values at two percentiles of an image, the second above the first; (0, 1) where nothing is finite."""
@@ -22,7 +25,12 @@ def colour_limits(image: Array, percentiles: tuple[float, float] = (0.0, 100.0))
     if not found.size:
         return 0.0, 1.0
     low, high = np.percentile(found.astype(np.float64), percentiles).tolist()
-    return low, high if high > low else low + (abs(low) * 1e-6 or 1.0)
+    return (low, high) if high > low and not is_flat(low, high) else (low, low + (abs(low) * _FLAT or 1.0))
+
+
+def is_flat(low: float, high: float) -> bool:
+    """Tell whether limits are those of an image that has the same value everywhere, but for rounding."""
+    return high - low <= 1.01 * _FLAT * abs(low)
 
 
 def symmetric_limits(image: Array, percentile: float = 100.0) -> tuple[float, float]:

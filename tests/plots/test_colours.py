@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edsnb.plots.colours import colour_limits, length_unit, mix, rgb, symmetric_limits, thinned
+from edsnb.plots.colours import colour_limits, is_flat, length_unit, mix, rgb, symmetric_limits, thinned
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,16 @@ def test_flat_image_has_limits_about_its_value():
     low, high = colour_limits(np.full(3, 500.0))
     assert low == 500.0 < high < 500.1
     assert symmetric_limits(np.array([-3.0, 1.0])) == (-3.0, 3.0)
+
+
+def test_rounding_is_no_difference():
+    low, high = colour_limits(np.array([100.0, 100.0 + 1e-13]))
+    assert low == 100.0 < 100.00005 < high
+    assert is_flat(low, high)
+    assert is_flat(0.0, 0.0)
+    assert is_flat(-5.0, -5.0)
+    assert not is_flat(*colour_limits(np.array([100.0, 100.1])))
+    assert not is_flat(-1e-9, 1e-9)
 
 
 @pytest.mark.parametrize(("field_nm", "unit"), [(1.0, "nm"), (1999.0, "nm"), (2000.0, "µm"), (3e6, "mm")])

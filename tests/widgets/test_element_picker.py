@@ -9,6 +9,7 @@ import pytest
 import edsnb
 from edsnb.core.events import Events
 from edsnb.core.image import ElementSetting
+from edsnb.errors import InputError
 from edsnb.state.elements.periodic import BY_SYMBOL
 from edsnb.state.elements.state import ElementState
 from edsnb.widgets.elements.picker import ElementPicker
@@ -53,6 +54,24 @@ def test_what_the_list_is_given():
     ]
     state.remove("Sr")
     assert [row[0] for row in rows.rows] == ["O", "Cu"]
+
+
+def test_from_the_path_of_a_file(example):
+    picker = ElementPicker(example)
+    parts(picker)
+    picker.state.work.wait()
+    assert picker.state.elements == ElementState.of(edsnb.open(example)).elements != ()
+    picker.state.work.wait()
+    assert picker.state.suggestions is not None
+
+
+def test_what_cannot_be_a_source(tmp_path):
+    picker = ElementPicker(str(tmp_path / "lost.emd"))
+    picker.state.work.wait()
+    assert picker.state.work.message == "lost.emd cannot be read: No such file or directory. Is it still there?"
+    assert parts(picker)[0].cells["Sr"][0] == "off", "usable all the same"
+    with pytest.raises(InputError, match="not 57"):
+        ElementPicker(57)
 
 
 SENT = [

@@ -58,6 +58,13 @@ def test_limits(pane):
     assert pane.limits == (0.0, 5.5)
     pane.show(IMAGE - 6, "difference", limits="symmetric", cmap="RdBu")
     assert pane.limits[0] == -pane.limits[1]
+
+
+def test_one_number_beside_a_map_of_one_value(pane):
+    pane.show(np.full((3, 4), 100.0), "at%")
+    assert pane._bar.ticker.ticks == [100.0]
+    pane.show(IMAGE, "at%")
+    assert pane._bar.ticker.desired_num_ticks == 5
     pane.show(IMAGE, "X-rays", limits=(2.0, 3.0))
     assert pane.limits == (2.0, 3.0)
     with pytest.raises(InputError, match="no palette 'jet'; choose one of cividis"):

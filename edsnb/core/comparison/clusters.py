@@ -9,7 +9,7 @@ import numpy as np
 from edsnb.core.events import Array
 from edsnb.errors import InputError
 
-_STARTS = 10
+_STARTS = 30
 """Beginnings tried, of which the tightest clusters are kept. A fixed seed draws them: same chips, same clusters."""
 _ROUNDS = 200
 """Most rounds of one try; k-means settles after about ten."""

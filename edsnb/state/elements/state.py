@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import param
@@ -22,6 +24,7 @@ from edsnb.core.image import SpectrumImage
 from edsnb.core.regions import Spectra
 from edsnb.errors import ElementError
 from edsnb.state.elements.periodic import BY_SYMBOL, find_elements
+from edsnb.state.shared import SHARED, Held
 from edsnb.state.work import Work
 
 
@@ -63,7 +66,8 @@ class ElementState(param.Parameterized):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self.work = Work()
-        """The search for further elements."""
+        """Opening a file, and the search for further elements."""
+        self._held: Held | None = None
         self._chosen: dict[str, _Choice] = {}
         self._absent: dict[str, str] = {}
         self._published: tuple[object, ...] = ((), (), {})
@@ -88,6 +92,17 @@ class ElementState(param.Parameterized):
             self.param.update(data=data, suggestions=None)
             self.param.update(energy=default_range(data), beam_kev=data.acquisition.beam_kev)
             self._publish("Elements as selected in the file." if self._chosen else "The file has no elements selected.")
+
+    def open(self, path: str | PathLike[str]) -> None:
+        """Open a file in the background and `load` it; `work` says where that fails."""
+
+        def opened(held: Held) -> None:
+            self._held = held
+            self.load(held.image)
+
+        self.work.start(
+            f"Opening {Path(path).name}", lambda progress: SHARED.open(Path(path), progress=progress), opened
+        )
 
     def choose(
         self, elements: Iterable[str], deconvolve: Iterable[str] = (), lines: Iterable[str] | Mapping[str, str] = ()

@@ -10,7 +10,7 @@ import numpy as np
 from edsnb.core.events import Array
 from edsnb.core.fitting.fit import FitResult
 from edsnb.core.fitting.peaks import Response
-from edsnb.core.fitting.residuals import modelled, parts, residuals
+from edsnb.core.fitting.residuals import modelled, parts, residuals, response_of
 from edsnb.state.elements.models import Mark, family_marks
 from edsnb.state.fits.fitted import Fitted
 
@@ -40,7 +40,7 @@ def picture(found: Fitted, index: int, *, other: int | None = None, trial: Fitte
     fit, tried = found.fit, trial.fit if trial is not None else None
     channels = fit.channels if tried is None else _union(fit.channels, tried.channels)
     shown, row = (fit, index) if tried is None else (tried, 0)
-    response = _response(fit)
+    response = response_of(fit)
     axis = response.energy
     energy = axis.offset_kev + axis.scale_kev * np.arange(channels.start, channels.stop)
     counts = fit.spectra.counts
@@ -75,11 +75,6 @@ def _title(found: Fitted, index: int, trial: Fitted | None) -> str:
     chi2 = f", reduced χ² {fit.chi2[index]:.2f}" if np.isfinite(fit.chi2[index]) else ""
     tried = f" (trial {trial.fit.chi2[0]:.2f})" if trial is not None and np.isfinite(trial.fit.chi2[0]) else ""
     return f"{found.names[index]}: {counts:,.0f} X-rays{chi2}{tried}"
-
-
-def _response(fit: FitResult) -> Response:
-    """Return the detector response of a fit; the file's axis where it tells none."""
-    return fit.calibration.response if fit.calibration is not None else Response(fit.spectra.energy)
 
 
 def _union(one: slice, two: slice) -> slice:

@@ -11,6 +11,7 @@ import param
 from edsnb.core.counted import counted
 from edsnb.core.events import Array
 from edsnb.core.fitting.fit import Status
+from edsnb.core.fitting.residuals import largest_misfit
 from edsnb.core.fitting.solve import Progress
 from edsnb.core.image import SpectrumImage
 from edsnb.core.owners import owner_at
@@ -28,6 +29,8 @@ from edsnb.state.work import Deliver, Work
 SCALES = ("linear", "sqrt", "log")
 TOGETHER = (1, 2, 4, 8)
 HIGHEST, LOWEST = "highest first", "lowest first"
+_NO_CHANCE = 6.0
+"""Standard deviations that none of a spectrum's hundred or so windows departs from a true model by chance."""
 _STEPS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 
 
@@ -188,7 +191,18 @@ class FitState(param.Parameterized):
             where = f" (y {y0}:{y1}, x {x0}:{x1} px)"
         counts = f"{fit.spectra.counts[chip, fit.channels].sum():,.0f} X-rays"
         chi2 = f"reduced χ² {fit.chi2[chip]:.3f}" if np.isfinite(fit.chi2[chip]) else "no χ²"
-        return f"{found.names[chip]}{where}: {counts}; {chi2}; {self.status.name}: {self.status.sentence}."
+        return (
+            f"{found.names[chip]}{where}: {counts}; {chi2}; {self.status.name}: {self.status.sentence}.{self._missed()}"
+        )
+
+    def _missed(self) -> str:
+        """Say where the chip departs most from its model, where that is no chance."""
+        found = largest_misfit(self.result.fit, self.chip)
+        if found is None or abs(found[1]) < _NO_CHANCE:
+            return ""
+        energy, sigma = found
+        side = "more" if sigma > 0 else "fewer"
+        return f" Near {energy:.2f} keV {abs(sigma):,.0f} σ {side} counts than the model has."
 
     def said(self, chip: int) -> str:
         """Say in a line what the map shows of a chip."""

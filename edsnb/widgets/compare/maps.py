@@ -12,7 +12,6 @@ from bokeh.events import MouseLeave
 from bokeh.layouts import column as bokeh_column
 from bokeh.layouts import gridplot
 from bokeh.models import (
-    BasicTicker,
     ColorBar,
     ColumnDataSource,
     CrosshairTool,
@@ -42,12 +41,15 @@ from edsnb.widgets.compare.figures import (
     outline_source,
     outlines,
 )
+from edsnb.widgets.figures.colour_bars import number
 from edsnb.widgets.figures.figure_pane import FigurePane
 from edsnb.widgets.viewer import push
 
 _LABEL, _GAP, _TOOLS, _LETTER = 46, 6, 40, 7
 _WIDEST, _HIGHEST, _LEAST = 360, 0.24, 40
 """Widest and smallest map, px; the highest as a share of the window, in which three stand above each other."""
+_NUMBERS = 3
+"""Of a colour bar."""
 _MOST_CELLS = 256
 """Cells along a side that are sent; of more, every second or third is."""
 _HINT = "Point at a map to read a chip; click to select it, with Shift or Ctrl to add it."
@@ -81,8 +83,8 @@ class MapRows:
         self._outline = outline_source()
         self._spans = Span(dimension="width", line_dash="dotted"), Span(dimension="height", line_dash="dotted")
         self._images = [[image_source() for _ in range(most)] for _ in range(3)]
-        self._mappers = [LinearColorMapper(Cividis256, nan_color=NO_DATA) for _ in range(most)]
-        self._differences = [LinearColorMapper(diverging(), nan_color=NO_DATA) for _ in range(most)]
+        self._mappers = [LinearColorMapper(Cividis256, low=0.0, high=1.0, nan_color=NO_DATA) for _ in range(most)]
+        self._differences = [LinearColorMapper(diverging(), low=-1.0, high=1.0, nan_color=NO_DATA) for _ in range(most)]
         self._bars: list[tuple[ColorBar, ColorBar]] = []
         self.figures = [[self._figure(row, column) for column in range(most)] for row in range(3)]
         for column in range(most):
@@ -113,10 +115,9 @@ class MapRows:
             self._send_values(comparison, elements)
             for k, element in enumerate(elements):
                 self._column(k, comparison, frame, element)
-                for mapper, (low, high) in (
-                    (self._mappers[k], values[element]), (self._differences[k], differences[element])
-                ):  # fmt: skip
-                    mapper.update(low=low, high=high)
+                for bar, (low, high) in zip(self._bars[k], (values[element], differences[element]), strict=True):
+                    bar.color_mapper.update(low=low, high=high)
+                    number(bar, _NUMBERS)
             for row, text in zip(self.figures, (*comparison.methods, "first − second"), strict=True):
                 row[0].yaxis.axis_label = _two_lines(text, max(row[0].frame_height // _LETTER, 6))
         push(self.pane)
@@ -182,10 +183,11 @@ class MapRows:
         bars = []
         for row, mapper in ((1, self._mappers[column]), (2, self._differences[column])):
             bar = ColorBar(
-                color_mapper=mapper, height=8, padding=2, margin=2, title="", ticker=BasicTicker(desired_num_ticks=3),
+                color_mapper=mapper, height=8, padding=2, margin=2, title="",
                 title_text_font_size="11px", title_standoff=2, label_standoff=3, major_label_text_font_size="11px",
                 background_fill_alpha=0.0, title_text_font_style="normal",
             )  # fmt: skip
+            number(bar, _NUMBERS)
             self.figures[row][column].add_layout(bar, "below")
             bars.append(bar)
         return bars[0], bars[1]

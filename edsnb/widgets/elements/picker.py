@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import Any
 
 import panel as pn
@@ -11,6 +12,7 @@ from edsnb.core.fitting.candidates import LEFT_OUT
 from edsnb.core.fitting.suggest import Suggestion, Suggestions
 from edsnb.core.image import SpectrumImage
 from edsnb.core.regions import Spectra
+from edsnb.errors import InputError
 from edsnb.state.elements.periodic import BY_SYMBOL
 from edsnb.state.elements.state import ElementState, Role
 from edsnb.widgets.elements.views import ChosenElements, ElementTable, FoundElements
@@ -27,15 +29,27 @@ class ElementPicker(EdsnbViewer):
     Parameters
     ----------
     source
-        A map or spectra, whose file's elements are chosen to begin with; or an `ElementState` that others use too.
+        A map or spectra, whose file's elements are chosen to begin with, or the path of the file; or an `ElementState`
+        that others use too.
+
+    Raises
+    ------
+    InputError
+        The source is none of these.
     """
 
-    def __init__(self, source: SpectrumImage | Spectra | ElementState | None = None, **params: Any) -> None:
+    def __init__(
+        self, source: SpectrumImage | Spectra | ElementState | str | PathLike[str] | None = None, **params: Any
+    ) -> None:
         state = source if isinstance(source, ElementState) else ElementState()
+        state.work.deliver = session_loop()
         if isinstance(source, SpectrumImage | Spectra):
             state.load(source)
+        elif isinstance(source, str | PathLike):
+            state.open(source)
+        elif source is not None and state is not source:
+            raise InputError(f"elements are chosen for a map, spectra or the path of a file, not {source!r}.")
         super().__init__(state=state, **params)
-        state.work.deliver = session_loop()
 
     def build(self) -> pn.viewable.Viewable:
         """Return the table, and what is chosen beside it, or beneath it where there is no room."""

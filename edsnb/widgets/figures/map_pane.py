@@ -9,7 +9,6 @@ import numpy as np
 import panel as pn
 from bokeh.events import Tap
 from bokeh.models import (
-    BasicTicker,
     ColorBar,
     ColumnDataSource,
     Legend,
@@ -30,6 +29,7 @@ from edsnb.errors import InputError
 from edsnb.plots.colours import MIX, thinned
 from edsnb.plots.elements import Limits, find_limits, scale_of
 from edsnb.plots.raster import grid_lines, region_lines
+from edsnb.widgets.figures.colour_bars import number
 from edsnb.widgets.figures.figure_pane import FigurePane
 from edsnb.widgets.figures.map_hover import Hovered, tell_hover
 from edsnb.widgets.viewer import ORANGE, push
@@ -50,6 +50,8 @@ MARGINS, BARE_MARGINS = (60, 84, 30, 50), (4, 56, 22, 6)
 """Room on the left, on the right, above and below the frame, px: for axes, colour bar and its numbers, title and tools;
 and the same without axes and tools."""
 _NO_DATA = "#8a8a8a"
+_NUMBERS = 5
+"""Of a colour bar."""
 _TICKS_PX = (36, 28)
 """Least room of an axis for each of its numbers, along x and along y."""
 _SPARSE_PX = 16
@@ -291,7 +293,7 @@ class MapPane:
 
     def _make_image(self) -> None:
         plot = self.figure
-        self._mapper = LinearColorMapper(_palette("cividis"), nan_color=_NO_DATA)
+        self._mapper = LinearColorMapper(_palette("cividis"), low=0.0, high=1.0, nan_color=_NO_DATA)
         empty: dict[str, list[Any]] = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
         self._source, self._colours = ColumnDataSource(dict(empty)), ColumnDataSource(dict(empty))
         place = {"image": "image", "x": "x", "y": "y", "dw": "dw", "dh": "dh"}
@@ -301,8 +303,9 @@ class MapPane:
         }
         self._bar = ColorBar(
             color_mapper=self._mapper, width=12, title="value", padding=4, major_label_text_font_size="11px",
-            title_text_font_size="12px", title_text_font_style="normal", ticker=BasicTicker(desired_num_ticks=5),
+            title_text_font_size="12px", title_text_font_style="normal",
         )  # fmt: skip
+        number(self._bar, _NUMBERS)
         plot.add_layout(self._bar, "right")
         self._squares = [plot.scatter([], [], marker="square", size=12, line_color=None) for _ in MIX]
         self._legend = Legend(items=[], visible=False, border_line_color=None, background_fill_alpha=0.0)
@@ -374,6 +377,7 @@ class MapPane:
         if self._image is not None:
             low, high = find_limits(self._image, self._limits, self._percentiles)
             self._mapper.update(low=low, high=high)
+            number(self._bar, _NUMBERS)
 
 
 def _palette(name: str) -> tuple[str, ...]:

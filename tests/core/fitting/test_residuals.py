@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edsnb.core.fitting.fit import fit
-from edsnb.core.fitting.residuals import line_residuals, modelled, parts, residuals
+from edsnb.core.fitting.residuals import largest_misfit, line_residuals, modelled, parts, residuals
 from edsnb.core.fitting.window import window_intensities
 from edsnb.core.regions import ChipGrid, Spectra, chip
 from tests.flat import ELEMENTS, RANGE, flat_map
@@ -53,6 +53,35 @@ def test_a_hidden_line_shows_at_the_line_it_hides_under(fitted):
     counts[0, fitted.channels] += np.roll(extra, 8)
     found = line_residuals(fit(replace(spectra, counts=counts), ELEMENTS, energy=RANGE, calibration=False))
     assert abs(found[0, column]) > 3 > abs(found[1:, column][np.isfinite(found[1:, column])]).max()
+
+
+@pytest.mark.parametrize(("share", "sign"), [(1.0, 1), (-0.8, -1)])
+def test_the_largest_misfit_one_by_one(fitted, share, sign):
+    """A line that nobody named, or one that is missing where the model has it."""
+    spectra, column = fitted.spectra, fitted.columns[:, fitted.column("Fe_K")]
+    counts = np.array(spectra.counts, np.float64)
+    extra = np.roll(column, 60) if sign > 0 else column
+    counts[1, fitted.channels] = np.maximum(fitted.model(1) + share * fitted.intensities[1].max() * extra, 0)
+    changed = replace(fitted, spectra=replace(spectra, counts=counts))
+    energy, sigma = largest_misfit(changed, 1)
+    first = spectra.energy.offset_kev + spectra.energy.scale_kev * fitted.channels.start
+    expected = first + spectra.energy.scale_kev * int(np.argmax(extra))
+    assert energy == pytest.approx(expected, abs=0.03)
+    # By hand: the window about that place, as wide as Fiori & Newbury have a line there.
+    width = (130.0**2 + 2.5 * (1e3 * energy - 5898.7)) ** 0.5 / 1e3
+    half = round(width / 2 / spectra.energy.scale_kev)
+    at = round((energy - first) / spectra.energy.scale_kev)
+    window = range(at - half, at + half + 1)
+    found = sum(counts[1, fitted.channels.start + e] for e in window)
+    modelled_counts = sum(fitted.model(1)[e] for e in window)
+    assert sigma == pytest.approx((found - modelled_counts) / modelled_counts**0.5, rel=1e-6)
+    assert sign * sigma > 6
+
+
+def test_a_true_model_is_missed_by_chance_alone(fitted):
+    departures = [largest_misfit(fitted, k) for k in range(len(fitted))]
+    assert [found is None for found in departures] == [k == 4 for k in range(len(fitted))]
+    assert max(abs(found[1]) for found in departures if found is not None) < 6
 
 
 def test_where_there_is_no_model(fitted):
