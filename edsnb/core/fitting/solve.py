@@ -249,7 +249,7 @@ def inverse_information(information: Array, held: Array) -> Array:
     matrix = information / (diagonal[:, :, None] * diagonal[:, None, :])
     matrix = np.where(held[:, :, None] | held[:, None, :], np.eye(p), matrix)
     usable = np.asarray(np.isfinite(matrix).all(axis=(1, 2)))
-    usable[usable] = np.linalg.cond(matrix[usable]) < 1e12
+    usable[usable] = np.linalg.cond(matrix[usable], 1) < 1e12
     out = np.full_like(matrix, np.nan)
     out[usable] = np.linalg.inv(matrix[usable]) / (diagonal[usable, :, None] * diagonal[usable, None, :])
     return np.where((held[:, :, None] | held[:, None, :]) & usable[:, None, None], 0.0, out)
@@ -267,20 +267,24 @@ def bounded(matrices: Array, vectors: Array, nonnegative: Array) -> Array:
     return out
 
 
-@numba.njit(cache=True, nogil=True)
-def _weigh(y, model, weights, ratio):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _weigh(y: Array, model: Array, weights: Array, ratio: Array) -> Array:
     """Return the Poisson deviance of each row, and write 1 / model and y / model."""
-    out = np.zeros(y.shape[0])
+    logarithms = np.empty_like(y)
+    _weights_kernel(y, model, weights, ratio, logarithms)
+    # NumPy takes several logarithms at once where the processor can; numba takes them one by one.
+    np.log(logarithms, out=logarithms)
+    return 2.0 * (np.einsum("ne,ne->n", y, logarithms) + (model.sum(axis=1) - y.sum(axis=1)))
+
+
+@numba.njit(cache=True, nogil=True)
+def _weights_kernel(y, model, weights, ratio, positive):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Write 1 / model, y / model, and the latter again with 1 where there are no counts."""
     for i in range(y.shape[0]):
-        total = 0.0
         for e in range(y.shape[1]):
-            weights[i, e] = 1.0 / model[i, e]
-            ratio[i, e] = y[i, e] * weights[i, e]
-            total += model[i, e] - y[i, e]
-            if y[i, e] > 0.0:
-                total += y[i, e] * math.log(ratio[i, e])
-        out[i] = 2.0 * total
-    return out
+            weight = 1.0 / model[i, e]
+            share = y[i, e] * weight
+            weights[i, e], ratio[i, e] = weight, share
+            positive[i, e] = share if share > 0.0 else 1.0
 
 
 @numba.njit(cache=True, nogil=True)
