@@ -76,11 +76,13 @@ class CompositionView:
         analysis = self.state.analysis
         self._place.visible = analysis is not None
         regions = None if analysis is None else analysis.spectra.regions
-        if analysis is None or regions is None:
-            self._maps.objects = []
-        else:
-            self._show_maps(layers(analysis, self.state.quantity), regions, analysis.image.pixel_nm)
-        self._select()
+        # Held: each message costs a look at all models of the page.
+        with pn.io.hold():
+            if analysis is None or regions is None:
+                self._maps.objects = []
+            else:
+                self._show_maps(layers(analysis, self.state.quantity), regions, analysis.image.pixel_nm)
+            self._select()
         if not self._waiting:
             self._waiting = True
             later(self._fill_table)
