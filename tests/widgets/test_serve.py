@@ -7,6 +7,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import quote, unquote, urlencode
@@ -15,10 +17,11 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener, urlopen
 import pytest
 from bokeh.models import ImportedStyleSheet
 
-from edsnb.errors import InputError
+from edsnb.errors import CancelledError, InputError
 from edsnb.io.roots import Roots
 from edsnb.state.bench.state import WorkbenchState
 from edsnb.state.shared import SHARED
+from edsnb.state.work import cancel_all
 from edsnb.widgets.parts.texts import LiveText
 from edsnb.widgets.serving import session as pages
 from edsnb.widgets.serving.server import Serving, make_server, memory_mb, read_users
@@ -46,6 +49,25 @@ def root(tmp_path_factory, example) -> Path:
     except OSError:
         pytest.skip("this system does not let us make symbolic links")
     return inside
+
+
+def test_opening_ahead_stops_with_the_server(root, monkeypatch):
+    """A thread that goes on to read HDF5 while the process ends keeps it from ending."""
+    stopped = threading.Event()
+
+    def read(path, name, which, *, local, progress):
+        while progress(0, 1) is not False:
+            time.sleep(0.01)
+        stopped.set()
+        raise CancelledError("reading was cancelled; nothing was kept.")
+
+    monkeypatch.setattr(pages, "read_map", read)
+    site = Site(Roots.of([root / "map.emd"]))
+    site.open_ahead()
+    assert site.ahead.running
+    cancel_all()
+    assert stopped.wait(10)
+    assert site.kept is None
 
 
 OUTSIDE = (

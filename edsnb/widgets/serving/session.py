@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 import weakref
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,11 +14,12 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.io.resources import LOCAL_DIST
 
-from edsnb.errors import EdsnbError
+from edsnb.core.fitting.solve import Progress
 from edsnb.state.bench.shelf import Shelf
 from edsnb.state.bench.state import WorkbenchState
 from edsnb.state.jobs import read_map
 from edsnb.state.shared import Held
+from edsnb.state.work import Work
 from edsnb.widgets.bench.workbench import Workbench
 from edsnb.widgets.parts.fields import alert
 from edsnb.widgets.parts.page import Page, make_page
@@ -55,17 +54,21 @@ class Site:
     """Those that are open."""
     kept: Held | None = None
     """The map that all come for, where there is one alone."""
+    ahead: Work = field(default_factory=Work)
+    """Opening it."""
 
     def open_ahead(self) -> None:
         """Open the one file there is, while the first visitor is still on the way; it stays open for all."""
         only = Shelf(self.roots).only
         if only is not None:
-            threading.Thread(target=self._keep, args=(only,), name="edsnb-ahead", daemon=True).start()
+            # What is wrong with the file is said to whoever opens it.
+            self.ahead.start(f"Opening {only}", lambda progress: self._read(only, progress), self._keep)
 
-    def _keep(self, name: str) -> None:
-        # What is wrong with the file is said to whoever opens it.
-        with suppress(EdsnbError):
-            self.kept, *_ = read_map(self.roots.find(name), name, None, local=False, progress=lambda *_: True)
+    def _read(self, name: str, progress: Progress) -> Held:
+        return read_map(self.roots.find(name), name, None, local=False, progress=progress)[0]
+
+    def _keep(self, held: Held) -> None:
+        self.kept = held
 
     def page(self) -> Any:
         """Return the page of a new session; whatever goes wrong is said on it."""
