@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 from functools import cache
 from typing import Any
 
 import holoviews as hv
 import panel as pn
+from bokeh.model import Model
 from panel.reactive import Syncable
 
 from edsnb.widgets.bundle import use_loaded_scripts
 from edsnb.widgets.notebook import prepare_notebook
+from edsnb.widgets.scripts import script
+
+
+class PageScript(Model):  # type: ignore[misc]  # Bokeh is not typed here
+    """Never a part of a page: Bokeh loads the scripts of all kinds of models, in served pages and notebooks alike."""
+
+    __javascript__ = f"data:text/javascript;base64,{base64.b64encode(script('page.js').encode()).decode()}"
 
 
 @cache

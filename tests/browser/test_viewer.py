@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 from playwright.sync_api import Page, expect
 
 from edsnb.state.work import Work
+from edsnb.widgets.setup import setup
 from edsnb.widgets.viewer import session_loop
 from tests.browser.conftest import settle, until
 from tests.browser.toy import Toy
@@ -64,3 +65,26 @@ def test_work_that_ends_while_the_page_loads_is_shown(page: Page, serve):
     serve(app)
     page.wait_for_timeout(ends[-1] + 1000)
     expect(page.get_by_role("button", name="done")).to_have_count(len(ends))
+
+
+def test_a_change_around_the_first_drawing_is_shown(page: Page, serve):
+    """Panel's page misses what comes after React has drawn a widget, and before React lets it listen."""
+    ends = range(1, 600, 10)
+
+    def app():
+        setup()
+        place = pn.Column()
+
+        def fill(_: object) -> None:
+            buttons = [pmui.Button(label="made", disabled=True) for _ in ends]
+            place.objects = buttons
+            for button, after_ms in zip(buttons, ends, strict=True):
+                pn.state.curdoc.add_timeout_callback(partial(setattr, button, "disabled", False), after_ms)
+
+        return pn.Column(pmui.Button(label="fill", on_click=fill), place)
+
+    serve(app)
+    for _ in range(3):
+        page.get_by_role("button", name="fill").click()
+        page.wait_for_timeout(ends[-1] + 1000)
+        expect(page.get_by_role("button", name="made", disabled=False)).to_have_count(len(ends))
