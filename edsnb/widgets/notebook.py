@@ -19,7 +19,7 @@ def prepare_notebook() -> None:
     kernel = getattr(get_ipython(), "kernel", None)
     if kernel is None:
         return
-    mends = script("notebook.js")
+    mends = script("page.js") + script("notebook.js")
     publish_display_data({LOAD_MIME: mends, "application/javascript": mends})
     _one_thread(kernel)
     pn.state._comm_manager.server_comm = KeepingComm

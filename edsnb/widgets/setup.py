@@ -9,17 +9,24 @@ from typing import Any
 import holoviews as hv
 import panel as pn
 from bokeh.model import Model
+from panel.io import resources
 from panel.reactive import Syncable
+from panel.util import classproperty
 
 from edsnb.widgets.bundle import use_loaded_scripts
 from edsnb.widgets.notebook import prepare_notebook
 from edsnb.widgets.scripts import script
 
+_PAGE_SCRIPT = f"data:text/javascript;base64,{base64.b64encode(script('page.js').encode()).decode()}"
+
 
 class PageScript(Model):  # type: ignore[misc]  # Bokeh is not typed here
-    """Never a part of a page: Bokeh loads the scripts of all kinds of models, in served pages and notebooks alike."""
+    """Never a part of a page: Bokeh loads the scripts of all kinds of models into each page that it serves."""
 
-    __javascript__ = f"data:text/javascript;base64,{base64.b64encode(script('page.js').encode()).decode()}"
+    @classproperty
+    def __javascript__(cls) -> list[str]:  # noqa: N805 - of the class
+        # A notebook gets it as text: with an address to load, Panel would wait there for style sheets that never come.
+        return [_PAGE_SCRIPT] if resources.RESOURCE_MODE == "server" else []
 
 
 @cache

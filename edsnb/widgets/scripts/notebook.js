@@ -39,4 +39,4 @@
     end_echo(window.Bokeh.require("document").Document)
     wait_for_plot(Manager)
   }, PAUSE_MS)
-})()
+})();

@@ -20,4 +20,4 @@
     ReactiveESM.edsnb_mended = true
     look_again(ReactiveESM)
   }, PAUSE_MS)
-})()
+})();
