@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-_FIND = """
+FIND = """
 const figures = [];
 const walk = view => {
   if (view.model?.type === 'Figure') figures.push(view);
@@ -15,7 +15,7 @@ const walk = view => {
 for (const view of Object.values(Bokeh.index)) walk(view);
 """
 _PLACE = (
-    "([number, y, x]) => {" + _FIND + "const view = figures[number];"
+    "([number, y, x]) => {" + FIND + "const view = figures[number];"
     "const canvas = view.canvas_view.el, scale = view.model.tags[0] ?? 1;"
     "const find = () => { const box = canvas.getBoundingClientRect(); return [box.left + view.frame.x_scale.compute("
     "x * scale), box.top + view.frame.y_scale.compute(y * scale)] };"
@@ -55,7 +55,7 @@ def drag(page: Page, number: int, *points: tuple[float, float]) -> None:
 
 def titles(page: Page) -> list[str]:
     """Return the titles of all figures, in the order in which they are counted here."""
-    return page.evaluate("() => {" + _FIND + "return figures.map(view => view.model.title?.text ?? '') }")
+    return page.evaluate("() => {" + FIND + "return figures.map(view => view.model.title?.text ?? '') }")
 
 
 def ratio(page: Page, number: int, length: float) -> float:
@@ -67,7 +67,7 @@ def ratio(page: Page, number: int, length: float) -> float:
 def columns(page: Page, number: int, glyph: str) -> list[dict[str, Any]]:
     """Return the data of all glyphs of a kind in a figure, as lists."""
     script = (
-        "([number, glyph]) => {" + _FIND + "return figures[number].model.renderers.filter(r => r.glyph.type === glyph)"
+        "([number, glyph]) => {" + FIND + "return figures[number].model.renderers.filter(r => r.glyph.type === glyph)"
         ".map(r => Object.fromEntries([...new Map(Object.entries(r.data_source.data))]"
         ".map(([k, v]) => [k, Array.from(v)]))) }"
     )
@@ -77,7 +77,7 @@ def columns(page: Page, number: int, glyph: str) -> list[dict[str, Any]]:
 def wait_for_tool(page: Page, number: int, kind: str) -> None:
     """Wait until a tool of a kind, such as ``LassoSelectTool``, is active in a figure."""
     script = (
-        "([number, kind]) => {" + _FIND + "const {active_drag, active_multi} = figures[number].model.toolbar;"
+        "([number, kind]) => {" + FIND + "const {active_drag, active_multi} = figures[number].model.toolbar;"
         "return [active_drag?.type, active_multi?.type].includes(kind) }"
     )
     page.wait_for_function(script, arg=[number, kind])

@@ -104,6 +104,7 @@ def test_maps_and_the_chip_that_is_clicked(page: Page, view):
 def test_zoom_is_linked(page: Page, view):
     view(*recipes())
     soon(lambda: titles(page)[:5] == ["La", "Fe", "Sr", "Ti", "O"])
+    settle(page)
     before = [place(page, k, 60, 60)[0] - place(page, k, 0, 0)[0] for k in (0, MOST + 2)]
     page.mouse.move(*place(page, 0, 30, 30))
     page.mouse.wheel(0, -200)

@@ -7,12 +7,15 @@ from functools import partial
 
 import panel as pn
 import panel_material_ui as pmui
+from bokeh.plotting import figure
 from playwright.sync_api import Page, expect
 
 from edsnb.state.work import Work
+from edsnb.widgets.figures.figure_pane import FigurePane
 from edsnb.widgets.setup import setup
 from edsnb.widgets.viewer import session_loop
 from tests.browser.conftest import settle, until
+from tests.browser.figures import FIND
 from tests.browser.toy import Toy
 
 TITLES = (
@@ -65,6 +68,35 @@ def test_work_that_ends_while_the_page_loads_is_shown(page: Page, serve):
     serve(app)
     page.wait_for_timeout(ends[-1] + 1000)
     expect(page.get_by_role("button", name="done")).to_have_count(len(ends))
+
+
+def test_sizes_that_change_together_are_laid_out_once(page: Page, serve):
+    """Bokeh lays the whole page out at each change of a size."""
+
+    def app():
+        setup()
+        plots = [figure(frame_width=80, frame_height=60) for _ in range(12)]
+
+        def widen(_: object) -> None:
+            with pn.io.hold():
+                for plot in plots:
+                    plot.update(frame_width=100, frame_height=70)
+
+        return pn.Column(pmui.Button(label="widen", on_click=widen), pn.Row(*map(FigurePane, plots)))
+
+    serve(app)
+    page.evaluate(
+        "() => { const View = Bokeh.require('models/layouts/layout_dom').LayoutDOMView.prototype; window.laid_out = 0;"
+        " const update = View.update_layout;"
+        " View.update_layout = function () { if (!this.is_managed) laid_out++; update.call(this) } }"
+    )
+    page.get_by_role("button", name="widen").click()
+    until(lambda: page.evaluate("laid_out") > 0)
+    settle(page)
+    page.wait_for_timeout(500)
+    widths = "() => { " + FIND + " return figures.map(view => view.frame.bbox.width) }"
+    assert page.evaluate(widths) == [100] * 12
+    assert page.evaluate("laid_out") <= 3
 
 
 def test_a_change_around_the_first_drawing_is_shown(page: Page, serve):

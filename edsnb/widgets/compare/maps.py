@@ -46,8 +46,10 @@ from edsnb.widgets.figures.figure_pane import FigurePane
 from edsnb.widgets.viewer import push
 
 _LABEL, _GAP, _TOOLS, _LETTER = 46, 6, 40, 7
-_WIDEST, _HIGHEST, _LEAST = 360, 0.24, 40
-"""Widest and smallest map, px; the highest as a share of the window, in which three stand above each other."""
+_WIDEST, _HIGHEST, _LOWEST = 360, 0.24, 10
+"""Widest and lowest map, px; the highest as a share of the window, in which three stand above each other."""
+_NARROWEST = 84
+"""Narrowest frame, px, which the numbers of a colour bar fill; a narrower map stands in its middle."""
 _NUMBERS = 3
 """Of a colour bar."""
 _MOST_CELLS = 256
@@ -197,12 +199,9 @@ class MapRows:
         known = bool(pixel_nm) and frame.unit == "px"
         y0, y1, x0, x1 = frame.extent
         unit, self._scale = scale_of((round(y1 - y0), round(x1 - x0)), pixel_nm if known else None)
-        self._extent = y0, y1, x0, x1 = tuple(self._scale * end for end in frame.extent)
+        self._extent = tuple(self._scale * end for end in frame.extent)
         self._columns = max(columns, 1)
         self._size()
-        if self.x_range.reset_start != x0 or (self.y_range.reset_start, self.x_range.reset_end) != (y1, x1):
-            self.x_range.update(start=x0, end=x1, reset_start=x0, reset_end=x1)
-            self.y_range.update(start=y1, end=y0, reset_start=y1, reset_end=y0)
         self.frame = frame
         self._bar.visible = known
         if known:
@@ -216,9 +215,15 @@ class MapRows:
         high = round(wide * ratio)
         if high > _HIGHEST * height:
             high, wide = round(_HIGHEST * height), round(_HIGHEST * height / ratio)
+        framed = max(wide, _NARROWEST)
+        spare = 0.5 * (framed - wide) * (x1 - x0) / max(wide, 1)
+        x0, x1 = x0 - spare, x1 + spare
+        if (self.y_range.reset_start, self.x_range.reset_start, self.x_range.reset_end) != (y1, x0, x1):
+            self.x_range.update(start=x0, end=x1, reset_start=x0, reset_end=x1)
+            self.y_range.update(start=y1, end=y0, reset_start=y1, reset_end=y0)
         for row in self.figures:
             for k, plot in enumerate(row):
-                shown = {"frame_width": max(wide, _LEAST), "frame_height": max(high, _LEAST // 4)}
+                shown = {"frame_width": framed, "frame_height": max(high, _LOWEST)}
                 plot.update(visible=k < self._columns, **shown)
 
     def _send_values(self, comparison: Comparison, elements: Sequence[str]) -> None:
@@ -244,7 +249,7 @@ class MapRows:
             row[k].tags = [self._scale, *self._extent, *frame.numbers.shape, k, element, unit, digits]
         self.figures[0][k].title.text = element
         self._bars[k][0].title = unit
-        self._bars[k][1].title = f"difference, {unit}"
+        self._bars[k][1].title = unit
 
 
 def _two_lines(text: str, room: int) -> str:

@@ -119,10 +119,10 @@ class PhaseEditor:
         clusters.visible = phases.by == "clusters"
         phases.param.watch(lambda event: setattr(clusters, "visible", event.new == "clusters"), "by")
         numbers = [
-            tie(pmui.FloatInput(label="Markers exceed (at%)", start=0.0, end=100.0, step=0.5, width=150, **_SMALL),
+            tie(pmui.FloatInput(label="Markers exceed (at%)", start=0.0, end=100.0, step=0.5, width=175, **_SMALL),
                 phases, "threshold"),
-            tie(pmui.IntInput(label="Border left out (chips)", start=0, end=20, width=160, **_SMALL), phases, "border"),
-            tie(pmui.FloatInput(label="Vacuum below (share)", start=0.0, end=0.99, step=0.05, width=160, **_SMALL),
+            tie(pmui.IntInput(label="Border left out (chips)", start=0, end=20, width=175, **_SMALL), phases, "border"),
+            tie(pmui.FloatInput(label="Vacuum below (share)", start=0.0, end=0.99, step=0.05, width=175, **_SMALL),
                 phases, "vacuum"),
         ]  # fmt: skip
         self.target = pmui.Select(label="Selected chips", options=[], width=150, **_SMALL)
@@ -133,14 +133,15 @@ class PhaseEditor:
             ),
             pmui.Button(label="Undo", variant="text", on_click=lambda _: phases.undo(), **_SMALL),
         ]
+        self._by_hand = pn.FlexBox(self.target, *hand)
         self.legend = pn.widgets.StaticText(value="", margin=(6, 6))
         hint = live_text(
             "A rule: Sr > 5 and Ti > 5 (at%; counts and haadf too), or markers: Sr, Ti. Empty: found by its formula.",
             styles={"font-size": "12px"},
         )  # fmt: skip
         self.view = pn.Column(
-            pn.Row(by, clusters), self.table, self.add, hint, pn.FlexBox(*numbers), pn.FlexBox(self.target, *hand),
-            self.legend, width=560,
+            pn.Row(by, clusters), self.table, self.add, hint, pn.FlexBox(*numbers), self._by_hand,
+            self.legend, width=590,
         )  # fmt: skip
         phases.param.watch(self.refresh, ["rows", "by", "found"])
         self.refresh()
@@ -163,6 +164,7 @@ class PhaseEditor:
             names = list(found.masks) if found is not None else [row.name for row in phases.rows]
             if self.target.options != names:
                 self.target.param.update(options=names, value=names[0] if names else None)
+            self._by_hand.visible = bool(names)
             self.legend.value = _legend(found) if found is not None else ""
 
     def _row(self, k: int) -> tuple[pn.Row, dict[str, Any]]:

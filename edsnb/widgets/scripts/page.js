@@ -1,12 +1,38 @@
-// Mends what Panel's page loses of a widget made with React: a change that comes after the widget was drawn for the first
-// time, and before React lets it listen, some tens of milliseconds later. A button that was made while work was under way
-// stayed grey for ever, where the work ended just then.
+// Mends two things in Bokeh's and Panel's page.
 (function () {
+  // A change that comes after a widget made with React was drawn for the first time, and before React lets it listen,
+  // some tens of milliseconds later, is lost: a button that was made while work was under way stayed grey for ever, where
+  // the work ended just then.
   function look_again(ReactiveESM) {
     const watch = ReactiveESM.prototype.watch
     ReactiveESM.prototype.watch = function (view, prop, changed, of_react = false) {
       watch.call(this, view, prop, changed, of_react)
       if (of_react) changed()
+    }
+  }
+
+  // Bokeh lays out the whole widget anew at each change of a size. Of those that come in one message the last is enough:
+  // eighteen maps that were made to fit a notebook's cell kept its page busy for a quarter of a minute.
+  function lay_out_once(Document, ...Views) {
+    let waiting = null
+    const apply = Document.prototype.apply_json_patch
+    Document.prototype.apply_json_patch = function (...message) {
+      if (waiting != null) return apply.apply(this, message)
+      waiting = new Map()
+      try {
+        return apply.apply(this, message)
+      } finally {
+        const views = waiting
+        waiting = null
+        for (const [view, lay_out] of views) if (!view.is_destroyed) lay_out.call(view)
+      }
+    }
+    for (const View of Views) {
+      const lay_out = View.prototype.invalidate_layout
+      View.prototype.invalidate_layout = function () {
+        if (waiting == null || this.is_managed) lay_out.call(this)
+        else waiting.set(this, lay_out)
+      }
     }
   }
 
@@ -19,5 +45,7 @@
     if (ReactiveESM.edsnb_mended) return
     ReactiveESM.edsnb_mended = true
     look_again(ReactiveESM)
+    const {LayoutDOMView} = window.Bokeh.require("models/layouts/layout_dom")
+    lay_out_once(window.Bokeh.require("document").Document, LayoutDOMView, ReactiveESM.prototype.default_view)
   }, PAUSE_MS)
 })();
