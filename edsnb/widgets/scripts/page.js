@@ -13,25 +13,31 @@
 
   // Bokeh lays out the whole widget anew at each change of a size. Of those that come in one message the last is enough:
   // eighteen maps that were made to fit a notebook's cell kept its page busy for a quarter of a minute.
+  // Not before the message's end: what is drawn with new data is ready then.
   function lay_out_once(Document, ...Views) {
-    let waiting = null
+    const waiting = new Map()
+    let in_message = false
     const apply = Document.prototype.apply_json_patch
     Document.prototype.apply_json_patch = function (...message) {
-      if (waiting != null) return apply.apply(this, message)
-      waiting = new Map()
+      const before = in_message
+      in_message = true
       try {
         return apply.apply(this, message)
       } finally {
-        const views = waiting
-        waiting = null
-        for (const [view, lay_out] of views) if (!view.is_destroyed) lay_out.call(view)
+        in_message = before
       }
+    }
+    function lay_out_all() {
+      const views = [...waiting]
+      waiting.clear()
+      for (const [view, lay_out] of views) if (!view.is_destroyed) lay_out.call(view)
     }
     for (const View of Views) {
       const lay_out = View.prototype.invalidate_layout
       View.prototype.invalidate_layout = function () {
-        if (waiting == null || this.is_managed) lay_out.call(this)
-        else waiting.set(this, lay_out)
+        if (!in_message || this.is_managed) return lay_out.call(this)
+        if (waiting.size === 0) setTimeout(lay_out_all)
+        waiting.set(this, lay_out)
       }
     }
   }
