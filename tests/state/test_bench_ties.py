@@ -16,6 +16,11 @@ from edsnb.state.work import at_once
 from tests.state.test_workbench import settle
 
 
+def same_numbers(one, two):
+    """Compare two runs: to rounding, as BLAS adds up in another order where it has another number of threads."""
+    np.testing.assert_allclose(one, two, rtol=1e-8, atol=1e-8)
+
+
 @pytest.fixture
 def bench(example):
     state = WorkbenchState(Roots.of([example]))
@@ -81,7 +86,7 @@ def test_a_new_run_is_looked_at_and_a_refit_is_taken_over(bench):
     assert not bench.running.running
     with redirect_stdout(io.StringIO()):
         exec(bench.code(), space := {})
-    np.testing.assert_array_equal(space["analysis"].quantification.atomic, bench.analysis.quantification.atomic)
+    same_numbers(space["analysis"].quantification.atomic, bench.analysis.quantification.atomic)
     fits.undo()
     assert bench.recipe.background == "physical"
     assert bench.analysis is fits.analysis
@@ -96,7 +101,7 @@ def test_drawn_regions_are_fitted_instead_of_the_grid(bench, chips):
     assert bench.selected == (drawn,)
     with redirect_stdout(io.StringIO()):
         exec(bench.code(), space := {})
-    np.testing.assert_array_equal(space["analysis"].quantification.atomic, bench.analysis.quantification.atomic)
+    same_numbers(space["analysis"].quantification.atomic, bench.analysis.quantification.atomic)
     chips.use = "both"
     assert len(settle(bench).analysis.spectra) == 17
     chips.use = "grid"
