@@ -23,12 +23,12 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from threadpoolctl import threadpool_limits
 
 from edsnb.core.events import Array, Events, frozen, sum_channels
 from edsnb.core.fitting.fit import FitResult
 from edsnb.core.fitting.lines import atomic_weight
 from edsnb.core.fitting.solve import Progress
+from edsnb.core.fitting.threads import ONE_BLAS_THREAD
 from edsnb.core.image import SpectrumImage
 from edsnb.core.kernels import kernel_weights, sum_kernel
 from edsnb.core.quant.absorption import Corrected, correct, find_take_off
@@ -335,8 +335,7 @@ def _undo(quant: Quantification) -> Undo | None:
 def _run(stages: Sequence[_Stage], progress: Progress | None) -> None:
     """Run the tasks of one stage after the other."""
     done, total = 0, sum(len(tasks) for _, tasks in stages)
-    # One BLAS thread per block: several each would fight for the same cores.
-    with threadpool_limits(1, user_api="blas"):
+    with ONE_BLAS_THREAD:
         for threads, tasks in stages:
             with ThreadPoolExecutor(threads) as pool:
                 for _ in pool.map(lambda task: task(), tasks):

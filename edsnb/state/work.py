@@ -19,6 +19,7 @@ import param
 
 from edsnb.core.fitting.solve import Progress
 from edsnb.errors import CancelledError, EdsnbError
+from edsnb.state.inbox import Inbox
 
 T = TypeVar("T")
 Deliver = Callable[[Callable[[], None]], object]
@@ -34,7 +35,7 @@ _TELL_S = 0.1
 
 
 def at_once(function: Callable[[], None]) -> None:
-    """Deliver by calling: for states without an event loop, as in tests and scripts."""
+    """Deliver by calling, in whatever thread that is."""
     function()
 
 
@@ -48,10 +49,12 @@ class Work(param.Parameterized):
     message = param.String(
         default="", constant=True, doc="Why the last work ended without a result; empty if it did not."
     )
-    deliver = param.Callable(default=at_once, doc="How results reach the thread that owns the state.")
+    deliver = param.Callable(doc="How results reach the thread that owns the state; in `wait` if not given.")
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
+        if self.deliver is None:
+            self.deliver = Inbox()
         self._newest = 0
         self._stop = threading.Event()
         self._future: Future[None] | None = None
@@ -113,10 +116,14 @@ class Work(param.Parameterized):
             self._newest += 1
             self._set(running=False, message=f"{self.what}: cancelled.")
 
-    def wait(self, seconds: float = 60.0) -> None:
-        """Block until the newest work has ended: for scripts and tests."""
+    def wait(self, seconds: float = 60.0) -> bool:
+        """Block until the newest work has ended, and take what came through an `Inbox`: for scripts and tests.
+
+        Returns whether something came, of which more work may follow.
+        """
         if self._future is not None:
             self._future.result(seconds)
+        return isinstance(self.deliver, Inbox) and self.deliver.take() > 0
 
     def _step(self, mine: int, done: int, total: int) -> None:
         if mine == self._newest:
@@ -132,6 +139,12 @@ class Work(param.Parameterized):
     def _set(self, **values: Any) -> None:
         with param.edit_constant(self):
             self.param.update(**values)
+
+
+def wait_for(*works: Work) -> None:
+    """Block until all works have ended, and those that follow from them."""
+    while any(work.wait() for work in works):
+        pass
 
 
 def cancel_all() -> None:

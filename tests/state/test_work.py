@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from edsnb.errors import CancelledError, InputError
-from edsnb.state.work import Work, cancel_all
+from edsnb.state.work import Work, cancel_all, wait_for
 
 
 def stepping(progress, steps=3):
@@ -105,3 +105,21 @@ def test_results_come_through_deliver():
         function()
     assert got == [3]
     assert threads == {threading.current_thread()}
+
+
+def test_without_a_loop_results_come_in_wait_and_in_its_thread():
+    first, then, got = Work(), Work(), []
+
+    def follow(result):
+        got.append((result, threading.current_thread()))
+        then.start("Counting on", lambda progress: stepping(progress, 5), lambda r: got.append((r, None)))
+
+    first.start("Counting", stepping, follow)
+    first._future.result(60)
+    assert got == []
+    assert first.running
+    wait_for(first, then)
+    assert got == [(3, threading.current_thread()), (5, None)]
+    assert not first.running
+    assert not then.running
+    assert not first.wait()

@@ -30,9 +30,7 @@ NONE = "No elements are selected in the file: choose at least one under Elements
 
 
 def settle(state: WorkbenchState) -> WorkbenchState:
-    for work in (state.listing, state.opening, state.running, state.exports.work):
-        if work._future is not None:
-            work.wait()
+    state.wait()
     return state
 
 

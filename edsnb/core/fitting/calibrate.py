@@ -20,7 +20,8 @@ from edsnb.core.fitting.calibration import Calibration
 from edsnb.core.fitting.lines import xraylib_family
 from edsnb.core.fitting.model import ModelSpec, background_columns, detected_lines
 from edsnb.core.fitting.peaks import NOMINAL_FWHM_EV, Lines, Response, added_together, peak_columns
-from edsnb.core.fitting.solve import bounded, one_blas_thread
+from edsnb.core.fitting.solve import bounded
+from edsnb.core.fitting.threads import ONE_BLAS_THREAD
 from edsnb.core.image import EnergyAxis
 
 FEWEST_COUNTS = 500
@@ -95,7 +96,7 @@ def calibrate(
     if y.sum() < FEWEST_COUNTS or not spec.families:
         why = f"only {y.sum():.0f} X-rays (fewer than {FEWEST_COUNTS})" if spec.families else "no lines to go by"
         return Calibration(start, message=f"the file's calibration was kept: {why}")
-    with one_blas_thread():
+    with ONE_BLAS_THREAD:
         problem = _problem(y, start, _with_usual(spec, start))
         theta, sd, settled = _search(problem, _GRID if around is None else [around.moved(start)])
         if abs(theta[_BOW]) >= _LIMIT[_BOW]:

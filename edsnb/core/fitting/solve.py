@@ -14,15 +14,13 @@ import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
 
 import numba
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from edsnb.core.events import Array
+from edsnb.core.fitting.threads import ONE_BLAS_THREAD
 from edsnb.errors import CancelledError
 
 Progress = Callable[[int, int], object]
@@ -113,8 +111,7 @@ def solve(
         out.deviance[block] = _weigh(y, model, np.empty_like(y), np.empty_like(y)) / y.shape[1]
         return block.stop
 
-    # Blocks share the cores: BLAS threads of their own would fight for them (measured: 2.5 times slower).
-    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ONE_BLAS_THREAD, ThreadPoolExecutor(os.cpu_count()) as pool:
         problem = _problem(counts, scaled, np.asarray(nonnegative, bool))
         # A single block needs no other thread.
         for done in pool.map(work, blocks) if len(blocks) > 1 else map(work, blocks):
@@ -122,17 +119,6 @@ def solve(
                 pool.shutdown(cancel_futures=True)
                 raise CancelledError(f"the fit was stopped after {done} of {n} spectra; nothing was kept.")
     return out
-
-
-def one_blas_thread() -> AbstractContextManager[object]:
-    """Return a context in which BLAS keeps to one thread: for the small matrices of a fit, more only slow it down."""
-    return _libraries().limit(limits=1, user_api="blas")
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    """Return the libraries with threads of their own; looking for them takes a millisecond."""
-    return ThreadpoolController()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,7 +28,7 @@ from edsnb.core.fitting.peaks import NOMINAL_FWHM_EV, Response
 from edsnb.core.fitting.scene import Scene, make_scene
 from edsnb.core.fitting.search import View, backward, credited, distrust, forward, gains, look, losses, rivals, strength
 from edsnb.core.fitting.segments import with_segments
-from edsnb.core.fitting.solve import one_blas_thread
+from edsnb.core.fitting.threads import ONE_BLAS_THREAD
 from edsnb.core.image import SpectrumImage
 from edsnb.core.regions import Spectra, chip
 from edsnb.errors import InputError
@@ -206,7 +206,7 @@ def find_lines(
     report = Suggestions((), (), task.chosen, significance, task.counts, task.inside, looked_for=looked_for)
     if task.counts < _FEWEST:
         return report
-    with one_blas_thread():
+    with ONE_BLAS_THREAD:
         view, found = _searched(task, significance, calibration)
         return _told(report, view, found)
 

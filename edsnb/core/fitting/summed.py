@@ -20,7 +20,8 @@ from edsnb.core.fitting.lines import LineFamily, atomic_number, usual_family
 from edsnb.core.fitting.model import Design, ModelSpec, design, detected_lines, pile_up_column
 from edsnb.core.fitting.peaks import NOMINAL_FWHM_EV, Response, peak_columns
 from edsnb.core.fitting.segments import with_segments
-from edsnb.core.fitting.solve import Solution, bounded, one_blas_thread, solve
+from edsnb.core.fitting.solve import Solution, bounded, solve
+from edsnb.core.fitting.threads import ONE_BLAS_THREAD
 from edsnb.core.image import EnergyAxis, Segment
 from edsnb.core.quant.ktheory import absolute_k
 from edsnb.errors import KFactorError
@@ -95,7 +96,7 @@ def prepare(
     total = np.asarray(total, np.float64)
     start = Response(energy, fwhm_mn_ev or NOMINAL_FWHM_EV)
     enough = total[spec.channels].sum() >= FEWEST_COUNTS
-    with one_blas_thread():
+    with ONE_BLAS_THREAD:
         if enough and spec.background == "physical":
             spec = replace(spec, absorber=_composition(spec, _fit(total, spec, design(spec, start))))
         if isinstance(calibration, Calibration):

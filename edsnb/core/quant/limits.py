@@ -14,11 +14,11 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from edsnb.core.events import Array
 from edsnb.core.fitting.fit import FitResult
 from edsnb.core.fitting.solve import inverse_information, pair_products, smallest_model, unpack_symmetric
+from edsnb.core.fitting.threads import ONE_BLAS_THREAD
 
 SIGMAS = 3.0
 """Standard deviations of an absent line that count as a detection."""
@@ -60,8 +60,7 @@ def limit_counts(fit: FitResult, columns: list[int]) -> Array:
         sd = _absent_sd(scaled, pairs, coefficients[rows] * scale, columns, len(fit.families))
         out[rows] = SIGMAS * sd / scale[columns]
 
-    # One BLAS thread per block, as in the fit.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ONE_BLAS_THREAD, ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(work, blocks))
     return out
 

@@ -30,7 +30,7 @@ from edsnb.state.elements.state import ElementState
 from edsnb.state.jobs import plain, read_map
 from edsnb.state.links import from_query, place_query, to_query
 from edsnb.state.shared import SHARED, Held
-from edsnb.state.work import Deliver, Work
+from edsnb.state.work import Deliver, Work, wait_for
 
 TABS = ("file", "chips", "elements", "fit", "composition", "compare", "code")
 """What the Workbench is divided into; a link names one of them."""
@@ -89,8 +89,7 @@ class WorkbenchState(param.Parameterized):
         self.regions: Regions | None = None
         self._made_by: Any = None
         self._quiet = self._adopting = self._stay = False
-        self._wanted: tuple[str, ...] = ()
-        self._noted: tuple[str, ...] = ()
+        self._wanted, self._noted = tuple[str, ...](), tuple[str, ...]()
         self.elements.param.watch(self._elements_changed, [*_OF_ELEMENTS, "energy"])
         self.param.watch(self._update_stale, ["analysis", "recipe"])
 
@@ -103,6 +102,10 @@ class WorkbenchState(param.Parameterized):
         """Say how results of long work reach the thread that owns this state."""
         for work in self.works:
             work.deliver = deliver
+
+    def wait(self) -> None:
+        """Block until all that was asked for is there: for scripts."""
+        wait_for(*self.works)
 
     # Files
 
@@ -375,8 +378,8 @@ class WorkbenchState(param.Parameterized):
         if self._quiet or self.image is None:
             return
         energy: Any = tuple(self.elements.energy)
-        usual = tuple(default_range(self.image))
-        self.set(**self.elements.recipe_fields(), energy=None if energy == usual else energy)
+        energy = None if energy == tuple(default_range(self.image)) else energy
+        self.set(**self.elements.recipe_fields(), energy=energy)
 
     @contextmanager
     def _silence(self) -> Iterator[None]:
@@ -387,13 +390,11 @@ class WorkbenchState(param.Parameterized):
             self._quiet = before
 
     def _ran(self, analysis: Analysis) -> None:
-        names = frozenset(analysis.spectra.names)
         wanted, self._wanted = self._wanted or self.selected, ()
-        kept = tuple(name for name in wanted if name in names) or (middle(analysis),)
+        kept = tuple(name for name in wanted if name in analysis.spectra.names) or (middle(analysis),)
         self._put(analysis=analysis, selected=kept)
         self.exports.forget()
 
     def _update_stale(self, *_: object) -> None:
-        before = None if self.analysis is None else self.analysis.asked
-        stale = changes(before, self.recipe) if before is not None and self.recipe is not None else ()
-        self._put(stale=stale)
+        asked = None if self.analysis is None else self.analysis.asked
+        self._put(stale=changes(asked, self.recipe) if asked is not None and self.recipe is not None else ())

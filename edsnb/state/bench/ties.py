@@ -43,7 +43,7 @@ class _Once:
         return called
 
 
-def chip_state(bench: WorkbenchState, deliver: Deliver, *, tab: str | None = None) -> ChipState:
+def chip_state(bench: WorkbenchState, deliver: Deliver | None = None, *, tab: str | None = None) -> ChipState:
     """Return a ChipState over the Workbench's map, elements, grid and selection."""
     chips = ChipState(bench.image, recipe=bench.recipe, elements=bench.elements, deliver=deliver)
     chips.drawn.local = bench.local
@@ -127,7 +127,7 @@ def fit_state(bench: WorkbenchState, *, tab: str | None = None) -> FitState:
     return fits
 
 
-def compare_state(bench: WorkbenchState, deliver: Deliver, *, tab: str | None = None) -> CompareState:
+def compare_state(bench: WorkbenchState, deliver: Deliver | None = None, *, tab: str | None = None) -> CompareState:
     """Return a CompareState over the Workbench's last run and selection."""
     compared = CompareState(bench.analysis, local=bench.local, deliver=deliver)
     once = _Once()

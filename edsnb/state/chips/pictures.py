@@ -16,7 +16,7 @@ from edsnb.core.maps import PixelMaps, pixel_maps
 from edsnb.errors import EdsnbError
 from edsnb.state.elements.models import ModelSettings, settle
 from edsnb.state.elements.state import ElementState
-from edsnb.state.work import Deliver, Work, at_once
+from edsnb.state.work import Deliver, Work
 
 KINDS = ("counts", "window", "line", "mix")
 """All X-rays, those of an energy window, one fitted line or element, several elements as colours."""
@@ -105,7 +105,7 @@ class PictureState(param.Parameterized):
     message = param.String(default="", constant=True, doc="Why the picture on the right is not what was asked for.")
 
     def __init__(
-        self, image: SpectrumImage | None, elements: ElementState, *, deliver: Deliver = at_once, **params: Any
+        self, image: SpectrumImage | None, elements: ElementState, *, deliver: Deliver | None = None, **params: Any
     ) -> None:
         super().__init__(image=image, **params)
         self.elements = elements

@@ -21,14 +21,13 @@ from edsnb.recipe import Recipe
 from edsnb.state.chips.code import chip_code
 from edsnb.state.chips.cutting import CutState
 from edsnb.state.chips.drawing import DrawingState
-from edsnb.state.chips.inbox import Inbox, wait_for
 from edsnb.state.chips.pictures import PictureState
 from edsnb.state.chips.precision import PrecisionState
 from edsnb.state.chips.texts import POINT, chosen_of, hover_of, no_map, summary_of
 from edsnb.state.elements.models import settle
 from edsnb.state.elements.state import ElementState
 from edsnb.state.shared import SHARED, Held
-from edsnb.state.work import Deliver, Work
+from edsnb.state.work import Deliver, Work, wait_for
 
 Pick = tuple[float, float] | str
 """A selected chip of the grid by a point (y, x) in it, which holds for another chip size too; a region by its name."""
@@ -80,7 +79,6 @@ class ChipState(CutState):
             As `Work.deliver`; None for scripts, where results arrive in `wait`.
         """
         super().__init__(elements or ElementState(), **params)
-        deliver = self._deliver = deliver or Inbox()
         self.pictures = PictureState(None, self.elements, deliver=deliver)
         self.drawing = DrawingState(self.drawn, self.pictures)
         self.precision = PrecisionState(self.elements, deliver=deliver)
@@ -179,7 +177,7 @@ class ChipState(CutState):
         """Block until all that was asked for is there: for scripts."""
         pictures = self.pictures
         works = (self.opening, pictures.counting, pictures.work, self.showing, self.summing, self.precision.work)
-        wait_for(works, self._deliver)
+        wait_for(*works)
 
     # What follows from it
 

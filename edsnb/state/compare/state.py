@@ -27,7 +27,7 @@ from edsnb.state.compare.code import compare_code
 from edsnb.state.compare.methods import ENGINES, Found, Given, Kind, Method, method_of
 from edsnb.state.compare.phasing import PhasesFound, PhaseState
 from edsnb.state.jobs import plain
-from edsnb.state.work import Deliver, Work, at_once
+from edsnb.state.work import Deliver, Work, wait_for
 
 QUANTITIES = {"at%": "atomic", "wt%": "weight", "counts": "counts"}
 MOST = 6
@@ -70,7 +70,7 @@ class CompareState(param.Parameterized):
         rules: Mapping[str, Rule] | Phases | None = None,
         pixel_nm: float | None = None,
         local: bool = True,
-        deliver: Deliver = at_once,
+        deliver: Deliver | None = None,
         **params: Any,
     ) -> None:
         """Compare the first with the second; see `CompareView`.
@@ -251,8 +251,7 @@ class CompareState(param.Parameterized):
 
     def wait(self) -> None:
         """Block until all that was asked for is there: for scripts."""
-        for work in (self.comparing, self.searching):
-            work.wait()
+        wait_for(self.comparing, self.searching)
 
     def close(self) -> None:
         """End all work and let go of everything large."""

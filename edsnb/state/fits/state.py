@@ -24,7 +24,7 @@ from edsnb.state.fits.engines import EngineState
 from edsnb.state.fits.fitted import Fitted, refit
 from edsnb.state.fits.pictures import FitPicture, picture
 from edsnb.state.fits.trials import TrialState
-from edsnb.state.work import Deliver, Work
+from edsnb.state.work import Deliver, Work, wait_for
 
 SCALES = ("linear", "sqrt", "log")
 TOGETHER = (1, 2, 4, 8)
@@ -296,8 +296,7 @@ class FitState(param.Parameterized):
 
     def wait(self) -> None:
         """Block until all that was asked for is there: for scripts."""
-        for work in (self.work, self.trial.work, self.engines.work):
-            work.wait()
+        wait_for(self.work, self.trial.work, self.engines.work)
 
     # What follows from what
 

@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear, nnls
-from threadpoolctl import threadpool_info
 
 from edsnb.core.events import frozen
 from edsnb.core.fitting.lines import families_in
 from edsnb.core.fitting.model import Design, ModelSpec, design
 from edsnb.core.fitting.peaks import Response
-from edsnb.core.fitting.solve import Solution, bounded, one_blas_thread, solve
+from edsnb.core.fitting.solve import Solution, bounded, solve
 from edsnb.core.image import EnergyAxis
 from edsnb.errors import CancelledError
 from tests.oracles import maximum_likelihood
@@ -334,19 +333,6 @@ def test_inputs_are_not_touched_and_may_be_read_only(model):
     np.testing.assert_array_equal(found.coefficients, solve(y, model.columns, model.nonnegative).coefficients)
     narrow = solve(y.astype(np.uint8), model.columns, model.nonnegative)
     np.testing.assert_array_equal(narrow.coefficients, found.coefficients)
-
-
-def test_blas_keeps_to_one_thread_inside_and_gets_them_back():
-    def threads() -> list[int]:
-        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
-
-    before = threads()
-    with one_blas_thread():
-        assert set(threads()) <= {1}
-        with one_blas_thread():
-            assert set(threads()) <= {1}
-        assert set(threads()) <= {1}
-    assert threads() == before
 
 
 def test_no_spectra(model):

@@ -16,8 +16,8 @@ from edsnb.core.fitting.lines import families_in, xraylib_family
 from edsnb.core.fitting.peaks import Response
 from edsnb.core.fitting.scene import make_scene
 from edsnb.core.fitting.search import backward, distrust, forward, gains, is_absent, look, losses
-from edsnb.core.fitting.solve import one_blas_thread
 from edsnb.core.fitting.suggest import Suggestions, find_lines
+from edsnb.core.fitting.threads import ONE_BLAS_THREAD
 from edsnb.core.image import EnergyAxis, Segment
 from edsnb.core.regions import Spectra
 from edsnb.core.simulation.emission import IDEAL, Instrument
@@ -288,7 +288,7 @@ def test_what_is_told_can_be_read():
 @pytest.fixture
 def one_thread():
     """Small matrices are slowed down by threads of their own, as in `find_lines`."""
-    with one_blas_thread():
+    with ONE_BLAS_THREAD:
         yield
 
 

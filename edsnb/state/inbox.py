@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterable
-
-from edsnb.state.work import Work
+from collections.abc import Callable
 
 
 class Inbox:
@@ -28,13 +26,3 @@ class Inbox:
                 return taken
             function()
             taken += 1
-
-
-def wait_for(works: Iterable[Work], inbox: object = None) -> None:
-    """Block until all works have ended, and those that follow from them; take what comes through an `Inbox`."""
-    works = list(works)
-    while True:
-        for work in works:
-            work.wait()
-        if not isinstance(inbox, Inbox) or not inbox.take():
-            return
