@@ -30,9 +30,12 @@ def use_loaded_scripts(viewable: Any, root: Any, changed: Any, old_models: Any) 
     place = changed._models[ref][0]
     kind = {"type": ReactiveESM}
     here = {model for old in old_models for model in old.select(kind)} | {place}
-    added = [model for model in place.select(kind) if model not in here]
-    loaded = {model.bundle for model in root.select(kind) if model not in added}
-    _empty(model for model in added if model.bundle in loaded and _carries(model))
+    added = {model for model in place.select(kind) if model not in here}
+    heavy = [model for model in added if _carries(model)]
+    # A page that is served fetches the library by its address: nothing to look for in what may be thousands of models.
+    if heavy:
+        loaded = {model.bundle for model in root.select(kind) if model not in added}
+        _empty(model for model in heavy if model.bundle in loaded)
 
 
 def _carries(model: Any) -> bool:

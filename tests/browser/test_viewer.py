@@ -120,3 +120,64 @@ def test_a_change_around_the_first_drawing_is_shown(page: Page, serve):
         page.get_by_role("button", name="fill").click()
         page.wait_for_timeout(ends[-1] + 1000)
         expect(page.get_by_role("button", name="made", disabled=False)).to_have_count(len(ends))
+
+
+def test_what_is_hidden_is_drawn_when_it_is_shown(page: Page, serve):
+    """What changes in a hidden tab is laid out and drawn when it is looked at, not before."""
+
+    def app():
+        setup()
+        plot = figure(frame_width=80, frame_height=60, background_fill_color="#ff0000", toolbar_location=None)
+        box = pn.Column(FigurePane(plot))
+
+        def change(_: object) -> None:
+            with pn.io.hold():
+                plot.update(background_fill_color="#0000ff", frame_width=120)
+
+        return pn.Column(
+            pmui.Button(label="hide", on_click=lambda _: setattr(box, "visible", not box.visible)),
+            pmui.Button(label="change", on_click=change),
+            box,
+        )
+
+    def press(name: str) -> None:
+        page.get_by_role("button", name=name).click()
+        page.wait_for_timeout(600)
+
+    seen = (
+        "() => { "
+        + FIND
+        + (
+            " const view = figures[0]; const {x, y} = view.frame.bbox; const ratio = devicePixelRatio;"
+            " const context = view.canvas_view.primary.canvas.getContext('2d');"
+            " return [view.frame.bbox.width, ...context.getImageData((x + 9) * ratio, (y + 9) * ratio, 1, 1).data] }"
+        )
+    )
+    serve(app)
+    assert page.evaluate(seen) == [80, 255, 0, 0, 255]
+    press("hide")
+    press("change")
+    assert page.evaluate(seen)[1:] == [255, 0, 0, 255], "nobody looks"
+    press("hide")
+    assert page.evaluate(seen) == [120, 0, 0, 255, 255]
+
+
+def test_the_first_click_on_what_has_just_come_is_heard(page: Page, serve):
+    """Bokeh sends what came from the server back with its first event, which fails for a button of React."""
+    clicks: list[object] = []
+
+    def app():
+        setup()
+        place = pn.Column()
+        return pn.Column(
+            pmui.Button(
+                label="make", on_click=lambda _: place.append(pmui.Button(label="made", on_click=clicks.append))
+            ),
+            place,
+        )
+
+    serve(app)
+    for n in range(3):
+        page.get_by_role("button", name="make").click()
+        page.get_by_role("button", name="made").nth(n).click()
+        until(lambda n=n: len(clicks) == n + 1, 10)

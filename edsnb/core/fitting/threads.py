@@ -6,10 +6,8 @@ slower). Besides, the last digits of a matrix product depend on how many threads
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from functools import cache
-from threading import Lock
+from threading import Event, Lock, Thread
 
 import scipy.linalg  # noqa: F401 - brings a BLAS beside NumPy's, which has to be there to be told
 from threadpoolctl import ThreadpoolController
@@ -26,24 +24,35 @@ class _OneThread:
     def __init__(self) -> None:
         self._lock = Lock()
         self._within = 0
-        self._keeper: ThreadPoolExecutor | None = None
-        self._limit = ExitStack()
+        self._last_ended = Event()
+        self._keeper = Thread()
 
     def __enter__(self) -> None:
         with self._lock:
-            if self._keeper is None:
-                keeper = ThreadPoolExecutor(1, thread_name_prefix="edsnb-blas")
-                keeper.submit(lambda: self._limit.enter_context(_libraries().limit(limits=1, user_api="blas"))).result()
-                self._keeper = keeper
+            if not self._within:
+                begun, self._last_ended = Event(), Event()
+                self._keeper = Thread(target=_limit, args=(begun, self._last_ended), name="edsnb-blas", daemon=True)
+                self._keeper.start()
+                begun.wait()
             self._within += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._within -= 1
-            if self._keeper is not None and not self._within:
-                self._keeper.submit(self._limit.close).result()
-                self._keeper.shutdown()
-                self._keeper = None
+            if not self._within:
+                self._last_ended.set()
+                self._keeper.join()
+
+
+def _limit(begun: Event, ended: Event) -> None:
+    """Keep BLAS to one thread from one event to the other."""
+    try:
+        with _libraries().limit(limits=1, user_api="blas"):
+            begun.set()
+            ended.wait()
+    finally:
+        # Whoever waits goes on without a limit where it cannot be set.
+        begun.set()
 
 
 @cache

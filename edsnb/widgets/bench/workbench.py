@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -41,6 +42,7 @@ TITLES = {
 """What the tabs are called; `Workbench.add_tab` adds others."""
 _SIDE = 286
 _LINE = {"margin": (4, 8, 4, 4), "styles": TEXT, "sizing_mode": None}
+_MAKING = "One moment …"
 _WAITING = "Nothing is fitted yet: the chips appear here as soon as they are."
 _LOG = logging.getLogger("edsnb")
 
@@ -161,27 +163,38 @@ class Workbench(EdsnbViewer):
         """Return the tabs and what they stand for; that is made when it is first looked at, and stays."""
         names = [name for name, _ in self._tabs]
         # Shown and hidden instead of put in and taken out, which would draw everything anew each time.
-        boxes = [pn.Column(sizing_mode="stretch_width", min_height=200, visible=False) for _ in names]
+        boxes = [
+            pn.Column(live_text(_MAKING), sizing_mode="stretch_width", min_height=200, visible=False) for _ in names
+        ]
         strip = pmui.Tabs(
             *((self._titles[name], pn.Spacer(height=0)) for name in names),
             sizing_mode="stretch_width", active=names.index(self.state.tab),
         )  # fmt: skip
+        soon = session_loop()
 
-        def fill() -> None:
-            name, make = self._tabs[strip.active]
-            self.state.tab = name
-            if not len(boxes[strip.active]):
-                boxes[strip.active].append(_made(make))
-            for k, box in enumerate(boxes):
-                box.visible = k == strip.active
+        filled: set[int] = set()
+
+        def fill(k: int) -> None:
+            boxes[k][:] = [_made(self._tabs[k][1])]
+
+        def look() -> None:
+            self.state.tab = names[strip.active]
+            with pn.io.hold():
+                for k, box in enumerate(boxes):
+                    box.visible = k == strip.active
+            if strip.active not in filled:
+                filled.add(strip.active)
+                soon(partial(fill, strip.active))
 
         def show(*_: object) -> None:
             if self.state.tab in names:
                 strip.active = names.index(self.state.tab)
 
-        strip.param.watch(lambda _: fill(), "active")
+        strip.param.watch(lambda _: look(), "active")
         self.state.param.watch(show, "tab")
-        fill()
+        boxes[strip.active].visible = True
+        filled.add(strip.active)
+        fill(strip.active)
         return [strip, *boxes]
 
     def _when_run(self, make: Callable[[], Any]) -> pn.Column:

@@ -12,5 +12,4 @@ def _drawn(path: str, *, filled: bool = False) -> str:
 PLAY = _drawn("M7 4 L20 12 L7 20 Z", filled=True)
 SWAP = _drawn("M3 8 H20 M16 4 L20 8 L16 12 M21 16 H4 M8 12 L4 16 L8 20")
 REMOVE = _drawn("M5 5 L19 19 M19 5 L5 19")
-COPY = _drawn("M8 8 H20 V21 H8 Z M16 8 V3 H4 V16 H8")
 REFRESH = _drawn("M19 8 A8 8 0 1 0 20 13 M19 3 V8 H14")

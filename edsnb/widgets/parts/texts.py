@@ -74,7 +74,7 @@ class WorkBar(_Told):
     share = param.Number(default=0.0, allow_refs=True, doc="How much is done, from 0 to 1.")
 
     _esm = script("work_bar.js")
-    _stylesheets: ClassVar[list[str]] = [script("work_bar.css")]
+    _stylesheets: ClassVar[list[str]] = [script("work_bar.css"), script("button.css")]
 
     def __init__(self, work: Work, **params: Any) -> None:
         follows = {

@@ -11,8 +11,8 @@
     }
   }
 
-  // Bokeh takes what the server sent for new to the server, and sends it back whole with the first event that names it:
-  // megabytes for a figure, and for a button of React, which holds functions, an error in place of the click.
+  // Bokeh takes what the server sent for new to the server, and sends it back, with all that it holds, with the first event
+  // that names it. A button of React holds functions, which cannot be sent: its first click was lost.
   function know_what_came(Deserializer) {
     const {decode} = Deserializer.prototype
     Deserializer.prototype.decode = function (...message) {
@@ -59,12 +59,11 @@
     function lay_out_all() {
       within += 1
       try {
-        // What is invalid is laid out after it, with all others.
-        for (const views of [waiting.invalidate_layout, waiting.compute_layout]) {
-          for (const [view, method] of views) {
-            views.delete(view)
-            if (!view.is_destroyed) method.call(view)
-          }
+        // What is invalid is laid out after it, with all others; what these in turn ask for, the next time.
+        for (const views of Object.values(waiting)) {
+          const now = [...views]
+          views.clear()
+          for (const [view, method] of now) if (!view.is_destroyed) method.call(view)
         }
       } finally {
         within -= 1
@@ -106,9 +105,8 @@
     }
     const repaint = PlotView.prototype.repaint
     PlotView.prototype.repaint = function () {
-      if (this.is_displayed) return repaint.call(this)
-      this._needs_paint = true
-      this.paint()
+      if (this.is_displayed) repaint.call(this)
+      else this.paint()
     }
   }
 

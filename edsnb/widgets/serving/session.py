@@ -12,6 +12,8 @@ from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
+import param
+from panel.custom import JSComponent
 from panel.io.resources import LOCAL_DIST
 
 from edsnb.core.fitting.solve import Progress
@@ -24,7 +26,7 @@ from edsnb.widgets.bench.workbench import Workbench
 from edsnb.widgets.parts.fields import alert
 from edsnb.widgets.parts.page import Page, make_page
 from edsnb.widgets.parts.upload import Upload
-from edsnb.widgets.scripts import SCRIPTS
+from edsnb.widgets.scripts import SCRIPTS, script
 from edsnb.widgets.setup import setup
 
 if TYPE_CHECKING:
@@ -33,10 +35,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("edsnb")
 _CHECK_MS = 15_000
 """How often a session looks whether anybody uses it."""
-_KEEP_LINK = """
-window.history.replaceState({}, "", window.location.pathname + source.value);
-document.title = (new URLSearchParams(source.value).get("file") ?? "").split("/").pop() || "edsnb";
-"""
 _RELOAD = "window.location.reload()"
 
 
@@ -92,7 +90,7 @@ class Site:
             _end_with(document, state, self.sessions)
         pn.config.exception_handler = partial(_report, weakref.ref(state))
         bench = Workbench(state=state, upload=self._upload(state))
-        link = _link(state)
+        link = Address.of(state)
         # A map that is open already is then on the page from the start.
         state.follow(_query())
         state.begin()
@@ -162,16 +160,23 @@ def _query() -> dict[str, str]:
     return {name: values[-1].decode("utf-8", errors="replace") for name, values in arguments.items() if values}
 
 
-def _link(state: WorkbenchState) -> pn.widgets.TextInput:
-    """Return what keeps the browser's address a link to what is shown; it is never drawn."""
-    source = pn.widgets.TextInput(visible=False)
-    source.jscallback(args={"source": source}, value=_KEEP_LINK)
+class Address(JSComponent):
+    """The address in the browser: a link to what is shown."""
 
-    def write(*_: object) -> None:
-        source.value = "?" + urlencode(state.query(), safe=":,/")
+    query = param.String(default="")
 
-    state.param.watch(write, ["file", "settings", "tab", "quantity", "selected"])
-    return source
+    _esm = script("address.js")
+
+    @classmethod
+    def of(cls, state: WorkbenchState) -> Address:
+        """Return what follows a state."""
+        made = cls(width=0, height=0, margin=0)
+
+        def write(*_: object) -> None:
+            made.query = "?" + urlencode(state.query(), safe=":,/")
+
+        state.param.watch(write, ["file", "settings", "tab", "quantity", "selected"])
+        return made
 
 
 def _report(state: weakref.ref[WorkbenchState], error: BaseException) -> None:
