@@ -11,7 +11,7 @@ from IPython.display import publish_display_data
 from panel.io.notebook import LOAD_MIME, patch_inline_stylesheets
 from pyviz_comms import JupyterComm
 
-from edsnb.widgets.scripts import script
+from edsnb.widgets.scripts import mends
 
 
 def prepare_notebook() -> None:
@@ -19,8 +19,8 @@ def prepare_notebook() -> None:
     kernel = getattr(get_ipython(), "kernel", None)
     if kernel is None:
         return
-    mends = script("page.js") + script("notebook.js")
-    publish_display_data({LOAD_MIME: mends, "application/javascript": mends})
+    text = mends("page.js", "notebook.js")
+    publish_display_data({LOAD_MIME: text, "application/javascript": text})
     _one_thread(kernel)
     pn.state._comm_manager.server_comm = KeepingComm
     hooks: list[Any] = pn.viewable.Viewable._preprocessing_hooks

@@ -15,9 +15,9 @@ from panel.util import classproperty
 
 from edsnb.widgets.bundle import use_loaded_scripts
 from edsnb.widgets.notebook import prepare_notebook
-from edsnb.widgets.scripts import script
+from edsnb.widgets.scripts import mends
 
-_PAGE_SCRIPT = f"data:text/javascript;base64,{base64.b64encode(script('page.js').encode()).decode()}"
+_PAGE_SCRIPT = f"data:text/javascript;base64,{base64.b64encode(mends('page.js').encode()).decode()}"
 
 
 class PageScript(Model):  # type: ignore[misc]  # Bokeh is not typed here
