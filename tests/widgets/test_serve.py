@@ -51,6 +51,17 @@ def root(tmp_path_factory, example) -> Path:
     return inside
 
 
+def test_the_one_file_is_opened_ahead_and_kept(root):
+    site = Site(Roots.of([root / "map.emd"]))
+    site.open_ahead()
+    # Nobody waits for it: it is kept by the thread that has opened it.
+    deadline = time.monotonic() + 30
+    while site.kept is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert site.kept.image.shape == (64, 64)
+    assert (site.ahead.running, site.ahead.message) == (False, "")
+
+
 def test_opening_ahead_stops_with_the_server(root, monkeypatch):
     """A thread that goes on to read HDF5 while the process ends keeps it from ending."""
     stopped = threading.Event()

@@ -21,7 +21,7 @@ from edsnb.state.bench.shelf import Shelf
 from edsnb.state.bench.state import WorkbenchState
 from edsnb.state.jobs import read_map
 from edsnb.state.shared import Held
-from edsnb.state.work import Work
+from edsnb.state.work import Work, at_once
 from edsnb.widgets.bench.workbench import Workbench
 from edsnb.widgets.parts.fields import alert
 from edsnb.widgets.parts.page import Page, make_page
@@ -52,7 +52,7 @@ class Site:
     """Those that are open."""
     kept: Held | None = None
     """The map that all come for, where there is one alone."""
-    ahead: Work = field(default_factory=Work)
+    ahead: Work = field(default_factory=partial(Work, deliver=at_once))
     """Opening it."""
 
     def open_ahead(self) -> None:
