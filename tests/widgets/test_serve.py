@@ -64,9 +64,10 @@ def test_the_one_file_is_opened_ahead_and_kept(root):
 
 def test_opening_ahead_stops_with_the_server(root, monkeypatch):
     """A thread that goes on to read HDF5 while the process ends keeps it from ending."""
-    stopped = threading.Event()
+    begun, stopped = threading.Event(), threading.Event()
 
     def read(path, name, which, *, local, progress):
+        begun.set()
         while progress(0, 1) is not False:
             time.sleep(0.01)
         stopped.set()
@@ -76,6 +77,7 @@ def test_opening_ahead_stops_with_the_server(root, monkeypatch):
     site = Site(Roots.of([root / "map.emd"]))
     site.open_ahead()
     assert site.ahead.running
+    assert begun.wait(10)
     cancel_all()
     assert stopped.wait(10)
     assert site.kept is None

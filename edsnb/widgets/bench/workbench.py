@@ -171,8 +171,7 @@ class Workbench(EdsnbViewer):
             sizing_mode="stretch_width", active=names.index(self.state.tab),
         )  # fmt: skip
         soon = session_loop()
-
-        filled: set[int] = set()
+        filled = {strip.active}
 
         def fill(k: int) -> None:
             boxes[k][:] = [_made(self._tabs[k][1])]
@@ -193,7 +192,6 @@ class Workbench(EdsnbViewer):
         strip.param.watch(lambda _: look(), "active")
         self.state.param.watch(show, "tab")
         boxes[strip.active].visible = True
-        filled.add(strip.active)
         fill(strip.active)
         return [strip, *boxes]
 
