@@ -25,6 +25,8 @@ TITLE_GREY = "#808080"
 LEFT_PX, RIGHT_PX = 66, 40
 """Room for the axis on the left and the tools on the right."""
 _STRIP_PX, _RESIDUAL_PX = 84, 140
+_FONT = "Roboto, Helvetica, Arial, sans-serif"
+"""That of the page; what is drawn on a figure does not follow it."""
 
 _TICKS = """
 const {start, end} = cb_data;
@@ -92,13 +94,13 @@ def name_strip(frame_px: int, x_range: Range1d, labels: ColumnDataSource) -> tup
     # Not a title, for which the browser lays out all figures anew each time it changes.
     title = Label(
         x=0, y=_STRIP_PX - 6, x_units="screen", y_units="screen", text="", text_font_size="13px",
-        text_font_style="bold", text_baseline="top", text_color=TITLE_GREY,
+        text_font=_FONT, text_baseline="top", text_color=TITLE_GREY,
     )  # fmt: skip
     strip.add_layout(title)
     strip.segment("kev", 0, "place", 0.17, source=labels, line_color="colour")
     strip.text(
         "place", 0.21, "name", source=labels, text_color="colour", angle=pi / 2, text_font_size="12px",
-        text_baseline="middle",
+        text_font=_FONT, text_baseline="middle",
     )  # fmt: skip
     return strip, title
 
