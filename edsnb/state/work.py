@@ -116,6 +116,12 @@ class Work(param.Parameterized):
             self._newest += 1
             self._set(running=False, message=f"{self.what}: cancelled.")
 
+    def deliver_to(self, deliver: Deliver) -> None:
+        """Say how results reach the thread that owns the state, those too of what is under way."""
+        if isinstance(self.deliver, Inbox):
+            self.deliver.hand_on(deliver)
+        self.deliver = deliver
+
     def wait(self, seconds: float = 60.0) -> bool:
         """Block until the newest work has ended, and take what came through an `Inbox`: for scripts and tests.
 
@@ -141,10 +147,23 @@ class Work(param.Parameterized):
             self.param.update(**values)
 
 
-def wait_for(*works: Work) -> None:
-    """Block until all works have ended, and those that follow from them."""
-    while any(work.wait() for work in works):
-        pass
+class Working:
+    """A state that does long work."""
+
+    @property
+    def works(self) -> tuple[Work, ...]:
+        """All kinds of it."""
+        raise NotImplementedError
+
+    def deliver_to(self, deliver: Deliver) -> None:
+        """Say how results reach the thread that owns the state, those too of what is under way."""
+        for work in self.works:
+            work.deliver_to(deliver)
+
+    def wait(self) -> None:
+        """Block until all that was asked for is there: for scripts."""
+        while any(work.wait() for work in self.works):
+            pass
 
 
 def cancel_all() -> None:

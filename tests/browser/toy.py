@@ -46,7 +46,7 @@ class ToyState(param.Parameterized):
 class Toy(EdsnbViewer):
     def __init__(self):
         super().__init__(state=ToyState())
-        self.state.work.deliver = session_loop()
+        self.state.work.deliver_to(session_loop())
         self.source = ColumnDataSource({"x": np.arange(4.0), "y": np.arange(4.0)})
 
     def build(self):

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from edsnb.errors import CancelledError, InputError
-from edsnb.state.work import Work, cancel_all, wait_for
+from edsnb.state.work import Work, Working, cancel_all
 
 
 def stepping(progress, steps=3):
@@ -110,6 +110,9 @@ def test_results_come_through_deliver():
 def test_without_a_loop_results_come_in_wait_and_in_its_thread():
     first, then, got = Work(), Work(), []
 
+    class Both(Working):
+        works = (first, then)
+
     def follow(result):
         got.append((result, threading.current_thread()))
         then.start("Counting on", lambda progress: stepping(progress, 5), lambda r: got.append((r, None)))
@@ -118,8 +121,35 @@ def test_without_a_loop_results_come_in_wait_and_in_its_thread():
     first._future.result(60)
     assert got == []
     assert first.running
-    wait_for(first, then)
+    Both().wait()
     assert got == [(3, threading.current_thread()), (5, None)]
     assert not first.running
     assert not then.running
     assert not first.wait()
+
+
+def test_who_delivers_from_now_on_gets_what_is_kept_and_what_is_under_way():
+    work, got, later, gate = Work(), [], [], threading.Event()
+    work.start("Counting", stepping, lambda r: got.append(("kept", r)))
+    work._future.result(60)
+    work.deliver_to(later.append)
+    assert got == []
+    while later:
+        later.pop(0)()
+    assert got == [("kept", 3)]
+
+    under_way = Work()
+
+    def slow(progress):
+        assert gate.wait(60)
+        return stepping(progress)
+
+    under_way.start("Counting", slow, lambda r: got.append(("under way", r)))
+    under_way.deliver_to(later.append)
+    gate.set()
+    under_way._future.result(60)
+    assert got == [("kept", 3)]
+    while later:
+        later.pop(0)()
+    assert got[1:] == [("under way", 3)]
+    assert not under_way.wait()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -194,3 +196,22 @@ def test_every_control_has_a_label(explorer):
             assert view.name or getattr(view, "label", ""), view
     for view in explorer.__panel__().select(JSComponent):
         assert getattr(view, "label", "lines"), view
+
+
+def test_a_state_of_ones_own_is_followed_on_the_loop():
+    """As in a notebook, where nobody waits: what was begun before the widget was made reaches it too."""
+
+    async def shown() -> ChipState:
+        state = ChipState(small().image)
+        changed_in: set[threading.Thread] = set()
+        state.param.watch(lambda _: changed_in.add(threading.current_thread()), ["chip_counts", "all_spectra"])
+        ChipExplorer(state=state)
+        for _ in range(600):
+            if state.chip_counts is not None and state.all_spectra is not None:
+                break
+            await asyncio.sleep(0.05)
+        assert changed_in == {threading.current_thread()}
+        return state
+
+    state = asyncio.run(shown())
+    assert len(state.chip_counts) == len(state.all_spectra)

@@ -30,7 +30,7 @@ from edsnb.state.elements.state import ElementState
 from edsnb.state.jobs import plain, read_map
 from edsnb.state.links import from_query, place_query, to_query
 from edsnb.state.shared import SHARED, Held
-from edsnb.state.work import Deliver, Work, wait_for
+from edsnb.state.work import Work, Working
 
 TABS = ("file", "chips", "elements", "fit", "composition", "compare", "code")
 """What the Workbench is divided into; a link names one of them."""
@@ -39,7 +39,7 @@ _PAUSE_S = 0.15
 _OF_ELEMENTS = ("elements", "deconvolve", "lines")
 
 
-class WorkbenchState(param.Parameterized):
+class WorkbenchState(Working, param.Parameterized):
     """Settings and what they make of a map; nothing raises, `message` and `problem` say what went wrong.
 
     The settings are the one truth: `set` changes them, `recipe` follows where they go together, `problem` says why they
@@ -89,7 +89,8 @@ class WorkbenchState(param.Parameterized):
         self.regions: Regions | None = None
         self._made_by: Any = None
         self._quiet = self._adopting = self._stay = False
-        self._wanted, self._noted = tuple[str, ...](), tuple[str, ...]()
+        self._wanted: tuple[str, ...] = ()
+        self._noted: tuple[str, ...] = ()
         self.elements.param.watch(self._elements_changed, [*_OF_ELEMENTS, "energy"])
         self.param.watch(self._update_stale, ["analysis", "recipe"])
 
@@ -97,15 +98,6 @@ class WorkbenchState(param.Parameterized):
     def works(self) -> tuple[Work, ...]:
         """All long work."""
         return self.listing, self.opening, self.running, self.exports.work
-
-    def deliver_by(self, deliver: Deliver) -> None:
-        """Say how results of long work reach the thread that owns this state."""
-        for work in self.works:
-            work.deliver = deliver
-
-    def wait(self) -> None:
-        """Block until all that was asked for is there: for scripts."""
-        wait_for(*self.works)
 
     # Files
 

@@ -15,7 +15,6 @@ from edsnb.state.bench.state import WorkbenchState
 from edsnb.state.chips.state import ChipState
 from edsnb.state.compare.state import CompareState
 from edsnb.state.fits.state import FitState
-from edsnb.state.work import Deliver
 
 _GRID = ("chip", "stride", "crop", "origin")
 
@@ -43,9 +42,9 @@ class _Once:
         return called
 
 
-def chip_state(bench: WorkbenchState, deliver: Deliver | None = None, *, tab: str | None = None) -> ChipState:
+def chip_state(bench: WorkbenchState, *, tab: str | None = None) -> ChipState:
     """Return a ChipState over the Workbench's map, elements, grid and selection."""
-    chips = ChipState(bench.image, recipe=bench.recipe, elements=bench.elements, deliver=deliver)
+    chips = ChipState(bench.image, recipe=bench.recipe, elements=bench.elements)
     chips.drawn.local = bench.local
     once = _Once()
 
@@ -127,9 +126,9 @@ def fit_state(bench: WorkbenchState, *, tab: str | None = None) -> FitState:
     return fits
 
 
-def compare_state(bench: WorkbenchState, deliver: Deliver | None = None, *, tab: str | None = None) -> CompareState:
+def compare_state(bench: WorkbenchState, *, tab: str | None = None) -> CompareState:
     """Return a CompareState over the Workbench's last run and selection."""
-    compared = CompareState(bench.analysis, local=bench.local, deliver=deliver)
+    compared = CompareState(bench.analysis, local=bench.local)
     once = _Once()
 
     def result_to_compared() -> None:

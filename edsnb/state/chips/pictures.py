@@ -16,7 +16,7 @@ from edsnb.core.maps import PixelMaps, pixel_maps
 from edsnb.errors import EdsnbError
 from edsnb.state.elements.models import ModelSettings, settle
 from edsnb.state.elements.state import ElementState
-from edsnb.state.work import Deliver, Work
+from edsnb.state.work import Work
 
 KINDS = ("counts", "window", "line", "mix")
 """All X-rays, those of an energy window, one fitted line or element, several elements as colours."""
@@ -104,13 +104,11 @@ class PictureState(param.Parameterized):
     note = param.String(default="", constant=True, doc="What must be known of the picture on the left.")
     message = param.String(default="", constant=True, doc="Why the picture on the right is not what was asked for.")
 
-    def __init__(
-        self, image: SpectrumImage | None, elements: ElementState, *, deliver: Deliver | None = None, **params: Any
-    ) -> None:
+    def __init__(self, image: SpectrumImage | None, elements: ElementState, **params: Any) -> None:
         super().__init__(image=image, **params)
         self.elements = elements
-        self.work = Work(deliver=deliver)
-        self.counting = Work(deliver=deliver)
+        self.work = Work()
+        self.counting = Work()
         self._counts: dict[tuple[float, float], Array] = {}
         self._made: tuple[ModelSettings, int] | None = None
         self._load()

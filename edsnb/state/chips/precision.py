@@ -13,7 +13,7 @@ from edsnb.errors import EdsnbError
 from edsnb.state.chips.cuts import Crop
 from edsnb.state.elements.models import ModelSettings, settle
 from edsnb.state.elements.state import ElementState
-from edsnb.state.work import Deliver, Work
+from edsnb.state.work import Work
 
 _PAUSE_S = 0.3
 """The hand must have been still for so long before the fit begins."""
@@ -25,10 +25,10 @@ class PrecisionState(param.Parameterized):
     prediction = param.ClassSelector(class_=Advice, constant=True, allow_None=True)
     message = param.String(default="", constant=True, doc="Why there is no prediction; empty where there is one.")
 
-    def __init__(self, elements: ElementState, *, deliver: Deliver | None = None) -> None:
+    def __init__(self, elements: ElementState) -> None:
         super().__init__()
         self.elements = elements
-        self.work = Work(deliver=deliver)
+        self.work = Work()
         self._image: SpectrumImage | None = None
         self._crop: Crop | None = None
         self._made_for: tuple[SpectrumImage, ModelSettings, Crop | None] | None = None

@@ -27,7 +27,7 @@ from edsnb.state.chips.texts import POINT, chosen_of, hover_of, no_map, summary_
 from edsnb.state.elements.models import settle
 from edsnb.state.elements.state import ElementState
 from edsnb.state.shared import SHARED, Held
-from edsnb.state.work import Deliver, Work, wait_for
+from edsnb.state.work import Work, Working
 
 Pick = tuple[float, float] | str
 """A selected chip of the grid by a point (y, x) in it, which holds for another chip size too; a region by its name."""
@@ -39,7 +39,7 @@ _MOST_BYTES = 1 << 29
 """Spectra of all chips that are summed beforehand take no more memory than this."""
 
 
-class ChipState(CutState):
+class ChipState(Working, CutState):
     """Chips of a map and what they hold; all parameters below `together` are results."""
 
     picks = param.List(default=[], doc="What is selected: points (y, x) in chips of the grid, names of regions.")
@@ -62,7 +62,6 @@ class ChipState(CutState):
         *,
         recipe: Recipe | None = None,
         elements: ElementState | None = None,
-        deliver: Deliver | None = None,
         **params: Any,
     ) -> None:
         """Make a state.
@@ -75,14 +74,12 @@ class ChipState(CutState):
             Grid, elements and energy range to begin with.
         elements
             Those that others choose too; they are then not changed to those of the image's file.
-        deliver
-            As `Work.deliver`; None for scripts, where results arrive in `wait`.
         """
         super().__init__(elements or ElementState(), **params)
-        self.pictures = PictureState(None, self.elements, deliver=deliver)
+        self.pictures = PictureState(None, self.elements)
         self.drawing = DrawingState(self.drawn, self.pictures)
-        self.precision = PrecisionState(self.elements, deliver=deliver)
-        self.opening, self.summing, self.showing = (Work(deliver=deliver) for _ in range(3))
+        self.precision = PrecisionState(self.elements)
+        self.opening, self.summing, self.showing = (Work() for _ in range(3))
         self._held: Held | None = None
         self._own_elements = elements is None
         self.image = image
@@ -173,11 +170,11 @@ class ChipState(CutState):
             f"Opening {Path(path).name}", lambda progress: SHARED.open(Path(path), progress=progress), opened
         )
 
-    def wait(self) -> None:
-        """Block until all that was asked for is there: for scripts."""
+    @property
+    def works(self) -> tuple[Work, ...]:
+        """All long work."""
         pictures = self.pictures
-        works = (self.opening, pictures.counting, pictures.work, self.showing, self.summing, self.precision.work)
-        wait_for(*works)
+        return self.opening, pictures.counting, pictures.work, self.showing, self.summing, self.precision.work
 
     # What follows from it
 

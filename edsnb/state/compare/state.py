@@ -27,7 +27,7 @@ from edsnb.state.compare.code import compare_code
 from edsnb.state.compare.methods import ENGINES, Found, Given, Kind, Method, method_of
 from edsnb.state.compare.phasing import PhasesFound, PhaseState
 from edsnb.state.jobs import plain
-from edsnb.state.work import Deliver, Work, wait_for
+from edsnb.state.work import Work, Working
 
 QUANTITIES = {"at%": "atomic", "wt%": "weight", "counts": "counts"}
 MOST = 6
@@ -37,7 +37,7 @@ NONE = ""
 _OF_PAIR = ("first", "second", "quantity", "renormalise", "tolerance_px")
 
 
-class CompareState(param.Parameterized):
+class CompareState(Working, param.Parameterized):
     """What is compared and what came out; nothing raises after it was made, `problem` says what went wrong."""
 
     first: Any = param.Selector(default=NONE, objects=[NONE], label="First")
@@ -70,7 +70,6 @@ class CompareState(param.Parameterized):
         rules: Mapping[str, Rule] | Phases | None = None,
         pixel_nm: float | None = None,
         local: bool = True,
-        deliver: Deliver | None = None,
         **params: Any,
     ) -> None:
         """Compare the first with the second; see `CompareView`.
@@ -91,8 +90,8 @@ class CompareState(param.Parameterized):
         self._quiet = True
         chosen = dict(params)
         super().__init__()
-        self.comparing = Work(deliver=deliver)
-        self.searching = Work(deliver=deliver)
+        self.comparing = Work()
+        self.searching = Work()
         self.phases = PhaseState()
         self.phases.set_phases(phases, rules)
         names = [self._take(given) for given in (first, second, *others) if given is not None]
@@ -249,13 +248,14 @@ class CompareState(param.Parameterized):
         """Return Python that repeats the comparison, phases, tables and figures."""
         return compare_code(self)
 
-    def wait(self) -> None:
-        """Block until all that was asked for is there: for scripts."""
-        wait_for(self.comparing, self.searching)
+    @property
+    def works(self) -> tuple[Work, ...]:
+        """All long work."""
+        return self.comparing, self.searching
 
     def close(self) -> None:
         """End all work and let go of everything large."""
-        for work in (self.comparing, self.searching):
+        for work in self.works:
             work.cancel()
         self._found, self.base = {}, None
         self._set(comparison=None, frame=None, selected=())

@@ -24,7 +24,7 @@ from edsnb.state.fits.engines import EngineState
 from edsnb.state.fits.fitted import Fitted, refit
 from edsnb.state.fits.pictures import FitPicture, picture
 from edsnb.state.fits.trials import TrialState
-from edsnb.state.work import Deliver, Work, wait_for
+from edsnb.state.work import Work, Working
 
 SCALES = ("linear", "sqrt", "log")
 TOGETHER = (1, 2, 4, 8)
@@ -34,7 +34,7 @@ _NO_CHANCE = 6.0
 _STEPS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 
 
-class FitState(param.Parameterized):
+class FitState(Working, param.Parameterized):
     """One result, the chip that is looked at, and what is compared with it.
 
     Nothing that is set raises: what is out of range is clamped, and `message` says so. All methods must be called in
@@ -289,14 +289,10 @@ class FitState(param.Parameterized):
 
         return fit_code(self)
 
-    def deliver_to(self, deliver: Deliver) -> None:
-        """Bring the results of all work to the thread that owns the state."""
-        for work in (self.work, self.trial.work, self.engines.work):
-            work.deliver = deliver
-
-    def wait(self) -> None:
-        """Block until all that was asked for is there: for scripts."""
-        wait_for(self.work, self.trial.work, self.engines.work)
+    @property
+    def works(self) -> tuple[Work, ...]:
+        """All long work."""
+        return self.work, self.trial.work, self.engines.work
 
     # What follows from what
 

@@ -76,10 +76,10 @@ class Workbench(EdsnbViewer):
     ) -> None:
         found = state or workbench_state(path, recipe, settings)
         super().__init__(state=found)
-        found.deliver_by(session_loop())
+        found.deliver_to(session_loop())
         self._tabs: list[tuple[str, Callable[[], Any]]] = [
             ("file", lambda: FilePanel(found, upload).view),
-            ("chips", lambda: ChipExplorer(state=chip_state(found, session_loop(), tab="chips"))),
+            ("chips", lambda: ChipExplorer(state=chip_state(found, tab="chips"))),
             ("elements", lambda: ElementPicker(found.elements)),
             ("fit", lambda: self._when_run(lambda: FitExplorer(state=fit_state(found, tab="fit")))),
             ("composition", self._composition),
@@ -123,7 +123,7 @@ class Workbench(EdsnbViewer):
 
     def _compare(self) -> CompareView:
         """Return the last run beside other methods."""
-        return CompareView(state=compare_state(self.state, session_loop(), tab="compare"), local=self.state.local)
+        return CompareView(state=compare_state(self.state, tab="compare"), local=self.state.local)
 
     def _run_line(self) -> pn.Column:
         """Return what runs the analysis, and says how it went."""

@@ -72,11 +72,12 @@ class ChipExplorer(EdsnbViewer):
     ) -> None:
         if state is None:
             found = image if isinstance(image, SpectrumImage) else None
-            state = ChipState(found, recipe=recipe, deliver=session_loop())
+            state = ChipState(found, recipe=recipe)
             if chip is not None:
                 state.size = chip
             if image is not None and not isinstance(image, SpectrumImage):
                 state.open(image)
+        state.deliver_to(session_loop())
         super().__init__(state=state, **params)
 
     def build(self) -> pn.viewable.Viewable:

@@ -70,11 +70,11 @@ class CompareView(EdsnbViewer):
                 rules=rules,
                 pixel_nm=pixel_nm,
                 local=local,
-                deliver=session_loop(),
                 **params,
             )
         elif first is not None:
             raise InputError("give either a state or what to compare, not both: the state knows what it compares.")
+        state.deliver_to(session_loop())
         self._local = local
         super().__init__(state=state)
 

@@ -42,7 +42,7 @@ class ElementPicker(EdsnbViewer):
         self, source: SpectrumImage | Spectra | ElementState | str | PathLike[str] | None = None, **params: Any
     ) -> None:
         state = source if isinstance(source, ElementState) else ElementState()
-        state.work.deliver = session_loop()
+        state.work.deliver_to(session_loop())
         if isinstance(source, SpectrumImage | Spectra):
             state.load(source)
         elif isinstance(source, str | PathLike):
