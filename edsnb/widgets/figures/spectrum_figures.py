@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import pi
 from typing import Any
 
+from bokeh.core.properties import value
 from bokeh.models import (
     BoxAnnotation,
     ColumnDataSource,
@@ -100,7 +101,7 @@ def name_strip(frame_px: int, x_range: Range1d, labels: ColumnDataSource) -> tup
     strip.segment("kev", 0, "place", 0.17, source=labels, line_color="colour")
     strip.text(
         "place", 0.21, "name", source=labels, text_color="colour", angle=pi / 2, text_font_size="12px",
-        text_font=_FONT, text_baseline="middle",
+        text_font=value(_FONT), text_baseline="middle",
     )  # fmt: skip
     return strip, title
 

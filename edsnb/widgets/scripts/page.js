@@ -100,7 +100,8 @@ function leave_hidden(LayoutDOMView, PlotView) {
   for (const name of ["measure_layout", "_compute_layout", "after_layout"]) {
     const method = LayoutDOMView.prototype[name]
     LayoutDOMView.prototype[name] = function () {
-      if (this.model.visible) method.call(this)
+      // Once it has to be: the page waits for all its figures, and Panel for the page.
+      if (this.model.visible || !this.has_finished()) method.call(this)
     }
   }
   const repaint = PlotView.prototype.repaint
