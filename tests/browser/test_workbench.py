@@ -220,6 +220,8 @@ def test_looks(page: Page, server: Served, shot):
 
     def look(name: str, at: str) -> None:
         tab(page, name)
+        page.wait_for_timeout(300)
+        expect(page.get_by_text("One moment").locator("visible=true")).to_have_count(0)
         settle(page)
         page.wait_for_timeout(500)
         is_tidy(page)
