@@ -145,13 +145,9 @@ def test_what_is_hidden_is_drawn_when_it_is_shown(page: Page, serve):
         page.wait_for_timeout(600)
 
     seen = (
-        "() => { "
-        + FIND
-        + (
-            " const view = figures[0]; const {x, y} = view.frame.bbox; const ratio = devicePixelRatio;"
-            " const context = view.canvas_view.primary.canvas.getContext('2d');"
-            " return [view.frame.bbox.width, ...context.getImageData((x + 9) * ratio, (y + 9) * ratio, 1, 1).data] }"
-        )
+        f"() => {{ {FIND} const view = figures[0]; const {{x, y}} = view.frame.bbox; const ratio = devicePixelRatio;"
+        " const context = view.canvas_view.primary.canvas.getContext('2d');"
+        " return [view.frame.bbox.width, ...context.getImageData((x + 9) * ratio, (y + 9) * ratio, 1, 1).data] }"
     )
     serve(app)
     assert page.evaluate(seen) == [80, 255, 0, 0, 255]
@@ -169,15 +165,28 @@ def test_the_first_click_on_what_has_just_come_is_heard(page: Page, serve):
     def app():
         setup()
         place = pn.Column()
-        return pn.Column(
-            pmui.Button(
-                label="make", on_click=lambda _: place.append(pmui.Button(label="made", on_click=clicks.append))
-            ),
-            place,
-        )
+
+        def make(_: object) -> None:
+            place.append(pmui.Button(label="made", on_click=clicks.append))
+
+        return pn.Column(pmui.Button(label="make", on_click=make), place)
 
     serve(app)
     for n in range(3):
         page.get_by_role("button", name="make").click()
         page.get_by_role("button", name="made").nth(n).click()
         until(lambda n=n: len(clicks) == n + 1, 10)
+
+
+def test_a_page_with_what_is_hidden_from_the_start_is_loaded(page: Page, serve):
+    """Panel keeps what Python sends until the page has drawn all its figures."""
+
+    def app():
+        setup()
+        said = pmui.Button(label="waiting")
+        work = Work(deliver=session_loop())
+        work.start("", lambda _: "done", partial(setattr, said, "label"))
+        return pn.Column(said, pn.Column(FigurePane(figure(frame_width=80, frame_height=60)), visible=False))
+
+    serve(app)
+    expect(page.get_by_role("button", name="done")).to_be_visible()

@@ -20,7 +20,7 @@ function know_what_came(Deserializer) {
     if (finalize != null) {
       this.finalize = (model) => {
         finalize(model)
-        model.document._new_models.delete(model)
+        model.document?._new_models.delete(model)
       }
     }
     try {
@@ -63,7 +63,15 @@ function lay_out_once(HasProps, Document, ...Views) {
       for (const views of Object.values(waiting)) {
         const now = [...views]
         views.clear()
-        for (const [view, method] of now) if (!view.is_destroyed) method.call(view)
+        for (const [view, method] of now) {
+          if (view.is_destroyed) continue
+          try {
+            method.call(view)
+          } catch (error) {
+            // One that fails keeps none of the others from being laid out.
+            window.reportError(error)
+          }
+        }
       }
     } finally {
       within -= 1
